@@ -1,0 +1,37 @@
+"""`python -m flows.full_pipeline`: from videos to scores. The deployment is `storm/full-pipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.run import command, make_target
+
+TASKS_AT_ONCE = 512  # threads that mostly wait; the Maker bounds the children
+
+
+@flow(name="storm", task_runner=ThreadPoolTaskRunner(max_workers=TASKS_AT_ONCE))
+def full_pipeline(
+    profile: str = "shell",
+    overrides: Sequence[str] = (),
+    refresh: Sequence[str] = (),
+    root: str = "artifacts",
+    wait: bool = False,
+) -> None:
+    """Make everything up to the results."""
+    make_target("results", profile, overrides, refresh, root, wait)
+
+
+def show(root: str, profile: str, overrides: Sequence[str]) -> None:
+    """Print the table and write the report."""
+    from storm.cli import print_results
+    from storm.report import write_report
+
+    print_results(root, profile, overrides)
+    print(f"report: {write_report(root, profile, overrides)}")
+
+
+if __name__ == "__main__":
+    command(full_pipeline, show)

@@ -1,0 +1,77 @@
+"""`make(target, config)`: every stage of the graph becomes tasks over its shards.
+
+Prefect shows; the store decides. A sealed stage is one task that ends as `Cached`; any other is
+a task for each shard and one, named like the stage, that seals it. Nobody uses a task's return
+value and nothing is cached by Prefect, so an empty Prefect database changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, State
+
+from flows.console import Console
+from storm.execution import make_shard, prepare, seal
+from storm.pipeline import Graph
+from storm.runtime import Runtime
+from storm.stage import Stage
+from storm.store import Store
+
+
+class Maker:
+    """Submits the tasks of one flow run; at most `runtime.workers` children at a time."""
+
+    def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
+        self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
+        self.slots = threading.BoundedSemaphore(runtime.workers)
+
+    def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
+        """Submit every stage; the futures of all, to be waited for."""
+        ends: dict[int, PrefectFuture[Any]] = {}
+        futures: list[PrefectFuture[Any]] = []
+        for stage in graph:
+            upstream = [ends[id(needed)] for needed in stage.inputs.values()]
+            shards = [] if self._is_cached(stage) else self._submit_shards(stage, upstream)
+            end = self._task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
+            ends[id(stage)] = end
+            futures += [*shards, end]
+        return futures
+
+    def _submit_shards(
+        self, stage: Stage[Any], upstream: list[PrefectFuture[Any]]
+    ) -> list[PrefectFuture[Any]]:
+        return [
+            self._task(f"{stage.title} {number + 1} of {stage.shards}", self._shard).submit(
+                stage, number, wait_for=upstream
+            )
+            for number in range(stage.shards)
+        ]
+
+    def _task(self, name: str, body: Any) -> Any:
+        return task(body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+
+    def _is_cached(self, stage: Stage[Any]) -> bool:
+        """Whether the stage is sealed already; never asked of stages whose inputs are not."""
+        prepare(stage, self.store)
+        return stage.artifact(self.store).sealed
+
+    def _shard(self, stage: Stage[Any], number: int) -> None:
+        with self.slots:
+            follow = self.console.follow(stage, number)
+            make_shard(stage, self.store, self.runtime, number, follow, wait=self.wait)
+
+    def _finish(self, stage: Stage[Any]) -> State[None] | None:
+        artifact = stage.artifact(self.store)
+        if artifact.sealed:
+            self.console.cached(stage, artifact.manifest())
+            return Completed(name="Cached", message=str(artifact.path))
+        began = time.monotonic()
+        seal(stage, self.store)
+        self.console.sealed(stage, artifact.manifest(), time.monotonic() - began)
+        return None

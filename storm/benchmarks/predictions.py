@@ -1,0 +1,157 @@
+"""The stage `predictions`: a checkpoint answers the test questions, also with its latents changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
+from storm.stage import Context, Stage
+from storm.store import Store, digest
+from storm.video_features.stage import VideoFeaturesStage, load_student
+from storm.videos.stage import VideoStage
+
+# `none` first: the others are made from the latents that it leaves.
+Change = Literal["none", "zero", "mean", "swap"]
+
+
+@dataclass(frozen=True)
+class PredictionsStage(Stage[Prediction]):
+    """A row for each test question and each intervention on its latents.
+
+    `mean`: every slot is the mean over the shard's questions. `swap`: another question's latents,
+    drawn without a fixed point inside the shard. Multiple choice is scored by its letter,
+    anything else by equality of the stripped, lower-cased text.
+    """
+
+    name: ClassVar[str] = "predictions"
+    row: ClassVar[type] = Prediction
+
+    checkpoint: Stage[Checkpoint]
+    videos: VideoStage
+    features: VideoFeaturesStage
+    mode: Literal["direct", "latent"]
+    interventions: tuple[Change, ...] = ("none",)
+    max_new_tokens: int = 8
+    seed: int = 0
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        weights = tuple(self.checkpoint.artifact(store).index().values())
+        questions = self.videos.artifact(store).index()
+        features = self.features.artifact(store).index()
+        samples = [s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features]
+        everyone = digest(sorted(questions[s.id] for s in samples))  # mean and swap depend on all
+        for sample in samples:
+            own = (questions[sample.id], features[sample.video_id], *weights)
+            for change in self.interventions:
+                upstream = own if change == "none" else (*own, everyone)
+                yield f"{sample.id}#{change}", upstream
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
+        student = load_student(self.checkpoint, context)
+        questions = self._questions({i.rpartition("#")[0] for i in ids}, context)
+        latents: list[np.ndarray] = []
+        for change in self.interventions:
+            if change == "none":
+                donors = list(range(len(questions)))
+            else:
+                donors = _derangement(len(questions), self.seed)
+            stacked = np.stack(latents) if latents else None
+            for at in range(0, len(questions), context.batch):
+                rows = range(at, min(at + context.batch, len(questions)))
+                wanted = [f"{questions[i][0].id}#{change}" for i in rows]
+                context.begin([i for i in wanted if i in ids])
+                replaced = _replacement(change, stacked, [donors[i] for i in rows])
+                answers = self._answer(student, [questions[i] for i in rows], replaced)
+                for i, item_id, answer in zip(rows, wanted, answers, strict=True):
+                    if change == "none" and answer.latents is not None:
+                        latents.append(answer.latents.float().cpu().numpy())
+                    if item_id in ids:
+                        donor = questions[donors[i]][0] if change == "swap" else None
+                        yield _prediction(item_id, questions[i][0], change, answer.text, donor)
+                context.emit({"progress": at + len(rows), "of": len(questions), "text": change})
+
+    def _questions(
+        self, wanted: set[str], context: Context
+    ) -> list[tuple[VideoSample, VideoFeatures]]:
+        samples = [s for s in self.videos.rows(context.store) if s.id in wanted]
+        features = {f.id: f for f in self.features.rows(context.store)}
+        return [(s, features[s.video_id]) for s in sorted(samples, key=lambda s: s.id)]
+
+    def _answer(self, student: Any, questions: Sequence[Any], latents: np.ndarray | None) -> Any:
+        import torch
+
+        from storm.student import Example, Given, VideoTokens, prompt_of
+
+        examples = [
+            Example(
+                videos=(VideoTokens.of(features, student.hidden_size),),
+                prompt=prompt_of(sample.question, sample.options),
+                use_latents=self.mode == "latent",
+            )
+            for sample, features in questions
+        ]
+        intervention = None if latents is None else Given(torch.from_numpy(latents))
+        with torch.inference_mode():
+            return student.generate(
+                student.collate(examples), self.mode, intervention, self.max_new_tokens
+            )
+
+
+def _replacement(
+    change: Change, latents: np.ndarray | None, donors: Sequence[int]
+) -> np.ndarray | None:
+    """The latents (B, K, hidden) to put in place of a batch's own; None to keep them."""
+    if change == "none":
+        return None
+    assert latents is not None, "`none` stands first among the interventions"
+    if change == "swap":
+        return latents[list(donors)]
+    mean = latents.mean(axis=0, keepdims=True)
+    return np.repeat(mean if change == "mean" else np.zeros_like(mean), len(donors), axis=0)
+
+
+def _derangement(n: int, seed: int) -> list[int]:
+    """A donor for each of n questions, never itself (for n of at least 2)."""
+    order = np.random.default_rng([seed, n]).permutation(n)
+    donors = np.empty(n, dtype=int)
+    donors[order] = np.roll(order, 1)
+    return donors.tolist()
+
+
+def extract_letter(response: str, options: int) -> str:
+    """The first stand-alone letter of the options, in parentheses or not; '' if there is none."""
+    valid = LETTERS[:options]
+    found = re.search(rf"(?<![A-Za-z])([{valid}])(?![A-Za-z])", response)
+    return found.group(1) if found else ""
+
+
+def _prediction(
+    item_id: str, sample: VideoSample, change: Change, text: str, donor: VideoSample | None
+) -> Prediction:
+    if sample.options:
+        predicted = extract_letter(text, len(sample.options))
+        correct = predicted == sample.answer
+    else:
+        predicted = text.strip()
+        correct = predicted.lower() == sample.answer.strip().lower()
+    donor_answer = ""
+    if donor is not None and donor.options:
+        said = donor.options[LETTERS.index(donor.answer)]
+        if said in sample.options:
+            donor_answer = LETTERS[sample.options.index(said)]
+    return Prediction(
+        id=item_id,
+        question_id=sample.id,
+        video_id=sample.video_id,
+        intervention=change,
+        response=text,
+        predicted=predicted,
+        answer=sample.answer,
+        correct=correct,
+        donor_answer=donor_answer,
+    )

@@ -1,0 +1,34 @@
+"""The child side of `storm.runtime.run_child`: `python -m storm.child`, its work on stdin."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pickle
+import sys
+
+from storm.errors import StormError
+from storm.runtime import set_environment, watch_owner
+
+
+def main() -> int:
+    set_environment()
+    watch_owner()
+    events = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints goes to the log
+
+    def emit(event: dict) -> None:
+        events.write(json.dumps(event) + "\n")
+
+    module, name, args = pickle.load(sys.stdin.buffer)  # from our own parent
+    try:
+        getattr(importlib.import_module(module), name)(*args, emit)
+    except StormError as e:
+        emit({"error": f"{type(e).__name__}: {e}"})
+        return e.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

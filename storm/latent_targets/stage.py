@@ -1,0 +1,43 @@
+"""The stage `latent_targets`: what the K latent states of each question are aligned with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from storm.records import Checkpoint, LatentTarget, Rejected
+from storm.stage import Context, Stage
+from storm.store import Store
+from storm.thought_videos.stage import ThoughtVideosStage
+from storm.video_features.stage import load_student
+from storm.videos.sampling import FrameSampling
+
+
+@dataclass(frozen=True)
+class LatentTargetsStage(Stage[LatentTarget]):
+    """Thought videos through the student's frozen tower and merger, pooled to K vectors."""
+
+    name: ClassVar[str] = "latent_targets"
+    row: ClassVar[type] = LatentTarget
+
+    thought_videos: ThoughtVideosStage
+    base: Stage[Checkpoint]
+    sampling: FrameSampling  # of the thought video
+    pooling: Any  # a Config of storm.latent_targets.pooling
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        (weights,) = self.base.artifact(store).index().values()
+        clips = self.thought_videos.artifact(store).index()
+        return [(item_id, (row, weights)) for item_id, row in clips.items()]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget | Rejected]:
+        student = load_student(self.base, context)
+        pool = self.pooling.build(student.k)
+        root = self.thought_videos.artifact(context.store).path
+        rows = {r.id: r for r in self.thought_videos.rows(context.store)}
+        for batch in context.batches(ids, str):
+            clips = [self.sampling.sample(root / rows[i].blob) for i in batch]
+            for item_id, video in zip(batch, student.encode_videos(clips), strict=True):
+                latents = pool(video.tokens.float(), video.grid_thw)
+                yield LatentTarget(id=item_id, latents=latents.cpu().numpy())

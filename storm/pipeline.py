@@ -1,0 +1,314 @@
+"""The whole pipeline in one drawing: `assemble(config)` turns a profile into a graph of stages.
+
+    videos --+-> keyframes -> thought_prompts -> thought_videos --+
+             |                                                    v
+             +-> base --------------------------------------> latent_targets
+             |     |                                              v
+             +-----+-> video_features -----> stage_one -> stage_two -> predictions -> results
+                                       `---> direct, shuffled, ... -> predictions --^
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from storm.benchmarks.predictions import Change, PredictionsStage
+from storm.benchmarks.results import ResultsStage
+from storm.errors import ConfigError
+from storm.keyframes.motion import MotionSelector
+from storm.keyframes.stage import KeyframesStage
+from storm.keyframes.uniform import UniformSelector
+from storm.latent_targets.pooling import FlatPooling, TemporalPooling
+from storm.latent_targets.stage import LatentTargetsStage
+from storm.runtime import Runtime
+from storm.stage import Stage
+from storm.student.pretrained import PretrainedConfig
+from storm.student.tiny import TinyConfig
+from storm.thought_prompts.shell import ShellTeacher
+from storm.thought_prompts.stage import ThoughtPromptsStage
+from storm.thought_prompts.template import TemplateTeacher
+from storm.thought_videos.diffusers_ltx import LTXConditionGenerator
+from storm.thought_videos.keyframes import KeyframesGenerator
+from storm.thought_videos.quality import QualityGate
+from storm.thought_videos.shell import ShellGenerator
+from storm.thought_videos.source import SourceGenerator
+from storm.thought_videos.stage import ThoughtVideosStage
+from storm.training.spec import AlignPhase, AnswerPhase, TextPhase, VisionPhase
+from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
+from storm.video_features.stage import VideoFeaturesStage
+from storm.videos.sampling import FrameSampling
+from storm.videos.sources import QuestionFile
+from storm.videos.stage import QuestionVideos, VideoStage
+from storm.world.scene import World
+from storm.world.stage import Counts, ShellVideos
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShellSource(Frozen):
+    """The embedded world renders its own videos."""
+
+    kind: Literal["shell"] = "shell"
+    world: World = World()
+    counts: Counts = Counts()
+
+
+class EasierWorld(Frozen):
+    """The same world with fewer swaps, to see that the baseline learns where it can."""
+
+    swaps: int = Field(ge=0)
+    counts: Counts
+
+
+class DirectArm(Frozen):
+    """Plain fine-tuning on answers: one training for each rate, and easier worlds for comparison."""
+
+    phase: AnswerPhase
+    learning_rates: tuple[float, ...] = Field(min_length=1)
+    easier: tuple[EasierWorld, ...] = ()  # shell world only
+
+
+class Arms(Frozen):
+    """What is trained and compared."""
+
+    stage_one: tuple[AlignPhase, ...] = Field(min_length=1)
+    stage_two: tuple[AnswerPhase, ...] = Field(min_length=1)
+    direct: DirectArm | None = None
+    shuffled: bool = False
+    interventions: tuple[Change, ...] = ("none",)
+
+
+def _source_tag(raw: Any) -> str:
+    kind = raw.get("kind", "auto") if isinstance(raw, dict) else raw.kind
+    return "shell" if kind == "shell" else "file"
+
+
+VideosSource = Annotated[
+    Annotated[ShellSource, Tag("shell")] | Annotated[QuestionFile, Tag("file")],
+    Discriminator(_source_tag),
+]
+
+
+class PipelineConfig(Frozen):
+    """A profile. `runtime` and `shards` say how it runs; everything else says what is made."""
+
+    name: str
+    seed: int = 0
+    videos: VideosSource
+    keyframes: Annotated[
+        MotionSelector.Config | UniformSelector.Config, Field(discriminator="kind")
+    ]
+    teacher: Annotated[ShellTeacher.Config | TemplateTeacher.Config, Field(discriminator="kind")]
+    generator: Annotated[
+        ShellGenerator.Config
+        | LTXConditionGenerator.Config
+        | KeyframesGenerator.Config
+        | SourceGenerator.Config,
+        Field(discriminator="kind"),
+    ]
+    quality: QualityGate = QualityGate()
+    student: Annotated[TinyConfig | PretrainedConfig, Field(discriminator="kind")]
+    curriculum: tuple[Annotated[VisionPhase | TextPhase, Field(discriminator="kind")], ...] = ()
+    sampling: FrameSampling
+    thought_sampling: FrameSampling
+    pooling: Annotated[
+        FlatPooling.Config | TemporalPooling.Config, Field(discriminator="kind")
+    ]
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    option_orders: int = Field(1, ge=1)
+    max_new_tokens: int = Field(8, ge=1)
+    arms: Arms
+    shards: dict[str, Annotated[int, Field(ge=1)]] = {}
+    runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The stages that `targets` need, inputs before users."""
+
+    stages: tuple[Stage[Any], ...]
+
+    @classmethod
+    def of(cls, *targets: Stage[Any]) -> Graph:
+        ordered: dict[int, Stage[Any]] = {}
+
+        def visit(stage: Stage[Any]) -> None:
+            if id(stage) not in ordered:
+                for needed in stage.inputs.values():
+                    visit(needed)
+                ordered[id(stage)] = stage
+
+        for target in targets:
+            visit(target)
+        return cls(tuple(ordered.values()))
+
+    def __iter__(self) -> Iterator[Stage[Any]]:
+        return iter(self.stages)
+
+    def find(self, title: str) -> Stage[Any]:
+        """A stage by its title, e.g. `stage_one` or `stage_one/shuffled`."""
+        for stage in self.stages:
+            if stage.title == title:
+                return stage
+        raise ConfigError(
+            f"expected one of the stages {', '.join(s.title for s in self.stages)}, found {title!r}"
+        )
+
+    def up_to(self, title: str) -> Graph:
+        return Graph.of(self.find(title))
+
+
+def assemble(config: PipelineConfig) -> Graph:
+    """Every stage of a profile; the last is `results`."""
+    return _Drawing(config).graph()
+
+
+class _Drawing:
+    def __init__(self, config: PipelineConfig):
+        self.config = config
+
+    def how(self, name: str, label: str = "") -> dict[str, Any]:
+        return {"shards": self.config.shards.get(name, 1), "label": label}
+
+    def graph(self) -> Graph:
+        config = self.config
+        videos = self.videos()
+        base = self.base(videos)
+        features = self.features(videos, base)
+        targets = self.targets(videos, base)
+
+        arms: list[tuple[str, PredictionsStage]] = []
+        arms.append(("storm", self.storm(base, videos, features, targets, "")))
+        if config.arms.direct is not None:
+            arms += self.direct(config.arms.direct, base, videos, features)
+        if config.arms.shuffled:
+            arms.append(("shuffled", self.storm(base, videos, features, targets, "shuffled")))
+        results = ResultsStage(
+            videos, tuple(p for _, p in arms), tuple(a for a, _ in arms), config.seed
+        )
+        return Graph.of(base, results)  # the base first: most waits for it
+
+    def videos(self) -> VideoStage:
+        source, how = self.config.videos, self.how("videos")
+        if isinstance(source, ShellSource):
+            counts = source.counts.model_copy(update={"base": 0})  # those are the base's own
+            return ShellVideos(source.world, self.config.seed, counts, **how)
+        return QuestionVideos(source, **how)
+
+    def base(self, videos: VideoStage) -> Training:
+        config, how = self.config, self.how("base")
+        parts = (config.curriculum, config.seed, config.dtype, config.student)
+        if not config.curriculum:
+            return Base(*parts, **how)
+        if not isinstance(config.videos, ShellSource) or not isinstance(videos, ShellVideos):
+            raise ConfigError(
+                "expected `videos: {kind: shell}` for a profile with a curriculum, found another "
+                "source: leave `curriculum` empty"
+            )
+        counts = Counts(base=config.videos.counts.base, train=0, test=0)
+        own = replace(videos, counts=counts, label="base")
+        return ShellBase(*parts, own, config.sampling, **how)
+
+    def features(self, videos: VideoStage, base: Training) -> VideoFeaturesStage:
+        how = self.how("video_features", videos.label)
+        return VideoFeaturesStage(videos, base, self.config.sampling, **how)
+
+    def targets(self, videos: VideoStage, base: Training) -> LatentTargetsStage:
+        config = self.config
+        keyframes = KeyframesStage(videos, config.keyframes, **self.how("keyframes"))
+        prompts = ThoughtPromptsStage(
+            videos, keyframes, config.teacher, **self.how("thought_prompts")
+        )
+        clips = ThoughtVideosStage(
+            videos,
+            keyframes,
+            prompts,
+            config.generator,
+            config.quality,
+            seed=config.seed,
+            **self.how("thought_videos"),
+        )
+        return LatentTargetsStage(
+            clips, base, config.thought_sampling, config.pooling, **self.how("latent_targets")
+        )
+
+    def storm(
+        self,
+        base: Training,
+        videos: VideoStage,
+        features: VideoFeaturesStage,
+        targets: LatentTargetsStage,
+        label: Literal["", "shuffled"],
+    ) -> PredictionsStage:
+        config = self.config
+        rest = (config.seed, config.dtype)
+        data = (videos, features, config.option_orders)
+        one = StageOne(
+            config.arms.stage_one,
+            *rest,
+            base,
+            *data,
+            targets,
+            label or "own",
+            **self.how("stage_one", label),
+        )
+        two = StageTwo(config.arms.stage_two, *rest, one, *data, **self.how("stage_two", label))
+        interventions = config.arms.interventions if not label else ("none",)
+        return self.predictions(two, videos, features, "latent", label, interventions)
+
+    def direct(
+        self, arm: DirectArm, base: Training, videos: VideoStage, features: VideoFeaturesStage
+    ) -> Iterator[tuple[str, PredictionsStage]]:
+        """The arm `direct` at each rate, and on easier worlds as `direct/<swaps>`."""
+        worlds: list[tuple[str, VideoStage, VideoFeaturesStage]] = [("direct", videos, features)]
+        for easier in arm.easier:
+            if not isinstance(videos, ShellVideos):
+                raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
+            world = videos.world.model_copy(update={"swaps": easier.swaps})
+            label = f"{easier.swaps} swaps"
+            own = replace(videos, world=world, counts=easier.counts, label=label)
+            worlds.append((f"direct/{easier.swaps}", own, self.features(own, base)))
+        for name, shown, seen in worlds:
+            for rate in arm.learning_rates if shown is videos else arm.learning_rates[:1]:
+                phase = arm.phase.model_copy(update={"learning_rate": rate})
+                label = f"{name.partition('/')[2] or 'full'} at {rate:g}"
+                trained = Direct(
+                    (phase,),
+                    self.config.seed,
+                    self.config.dtype,
+                    base,
+                    shown,
+                    seen,
+                    self.config.option_orders,
+                    **self.how("direct", label),
+                )
+                made = self.predictions(trained, shown, seen, "direct", f"direct {label}")
+                yield name, made
+                if shown is videos and isinstance(videos, ShellVideos):
+                    yield f"direct/{videos.world.swaps}", made
+
+    def predictions(
+        self,
+        checkpoint: Training,
+        videos: VideoStage,
+        features: VideoFeaturesStage,
+        mode: Literal["direct", "latent"],
+        label: str,
+        interventions: tuple[Change, ...] = ("none",),
+    ) -> PredictionsStage:
+        return PredictionsStage(
+            checkpoint,
+            videos,
+            features,
+            mode,
+            interventions,
+            self.config.max_new_tokens,
+            self.config.seed,
+            **self.how("predictions", label),
+        )

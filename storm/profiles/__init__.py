@@ -1,0 +1,87 @@
+"""Profiles: YAML files that become a PipelineConfig.
+
+    load("shell")                                   one that comes with STORM
+    load("my.yaml", ["videos.questions=qa.json"])   a file of yours, with overrides
+
+A profile may say `extends: NAME` and give only what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from storm.errors import ConfigError
+from storm.pipeline import PipelineConfig
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    return sorted(p.stem for p in FOLDER.glob("*.yaml"))
+
+
+def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """The configuration of a named profile or a YAML file, after `key.path=value` overrides."""
+    raw = _read(profile)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"expected --set key.path=value, found {override!r}")
+        try:
+            _set(raw, key.split("."), yaml.safe_load(value), override)
+        except yaml.YAMLError as e:
+            raise ConfigError(f"expected a YAML value in --set {override!r}, found {e}") from None
+    try:
+        return PipelineConfig.model_validate(raw)
+    except ValidationError as e:
+        lines = [f"  {'.'.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors()]
+        raise ConfigError(f"the profile {profile!r} is wrong:\n" + "\n".join(lines)) from None
+
+
+def _read(profile: str) -> dict[str, Any]:
+    path = FOLDER / f"{profile}.yaml"
+    if profile.endswith((".yaml", ".yml")):
+        path = Path(profile)
+    if not path.is_file():
+        raise ConfigError(
+            f"expected a profile of {', '.join(names())}, or a YAML file, found {profile!r}"
+        )
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as e:
+        raise ConfigError(f"expected YAML in {path}, found {e}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"expected a mapping in {path}, found {type(raw).__name__}")
+    parent = raw.pop("extends", None)
+    raw.setdefault("name", path.stem)
+    return _merge(_read(parent), raw) if parent else raw
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` over `below`; mappings merge unless `above` names another `kind`."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and _same_kind(old, value):
+            merged[key] = _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "kind" not in new or new["kind"] == old.get("kind")
+
+
+def _set(raw: dict[str, Any], keys: Sequence[str], value: Any, override: str) -> None:
+    here = raw
+    for key in keys[:-1]:
+        here = here.setdefault(key, {})
+        if not isinstance(here, dict):
+            raise ConfigError(f"expected a section at {key!r} in --set {override!r}, found a value")
+    here[keys[-1]] = value

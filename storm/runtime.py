@@ -1,0 +1,183 @@
+"""How it runs, never what it makes: devices, workers, child processes.
+
+Nothing here enters an artifact's identity.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.errors import ChildFailed, StageFailed
+
+Event = dict[str, Any]
+
+_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "DATASETS_VERBOSITY": "error",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "TQDM_DISABLE": "1",
+}
+
+
+def set_environment() -> None:
+    """Library settings that must stand before those libraries load; the user's own win."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    # what DeepSpeed compiles belongs to the environment that compiled it
+    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch_extensions"))
+
+
+class Runtime(BaseModel):
+    """The part of a profile that may differ between machines for the same artifacts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    workers: int = Field(2, ge=1, description="child processes at a time")
+    threads: int = Field(1, ge=1, description="CPU threads of one child")
+    ranks: int = Field(1, ge=1, description="training processes, one a GPU")
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    micro_batch: int | None = Field(None, ge=1, description="rows a rank holds at once; None: all")
+    batch: int = Field(32, ge=1, description="items that a model sees at once in other stages")
+    stall_seconds: float = Field(900, gt=0, description="a child silent for longer is killed")
+    save_every: int = Field(200, ge=1, description="optimiser steps between training checkpoints")
+
+
+def watch_owner() -> None:
+    """End this process within a second or two of its owner's death (env STORM_OWNER_PID)."""
+    owner = int(os.environ.get("STORM_OWNER_PID", "0"))
+    if not owner:
+        return
+
+    def watch() -> None:
+        while True:
+            try:
+                os.kill(owner, 0)
+            except ProcessLookupError:
+                os._exit(75)
+            except PermissionError:
+                pass
+            time.sleep(1)
+
+    threading.Thread(target=watch, daemon=True, name="owner-watch").start()
+
+
+def child_environment(threads: int) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {
+        **os.environ,
+        "PATH": path,
+        "OMP_NUM_THREADS": str(threads),
+        "STORM_OWNER_PID": str(os.getpid()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+_CHILDREN: set[subprocess.Popen[bytes]] = set()
+
+
+def kill_children() -> None:
+    """Kill every child's process group; for the end of a stopped run."""
+    for child in list(_CHILDREN):
+        _kill_group(child)
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
+def run_child(
+    call: Callable[..., None],
+    args: tuple[Any, ...],
+    *,
+    on_event: Callable[[Event], None],
+    log: Path,
+    threads: int = 1,
+    stall_seconds: float = 900,
+    keep_fds: tuple[int, ...] = (),
+) -> None:
+    """Run `call(*args, emit)` in a child with its own process group.
+
+    `emit(event)` in the child is `on_event(event)` here. What the child prints goes to `log`.
+    An event `{"error": text}` is raised as StageFailed; any other bad end, or a silence
+    of `stall_seconds`, as ChildFailed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as sink:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "storm.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            env=child_environment(threads),
+            start_new_session=True,
+            pass_fds=keep_fds,
+        )
+    _CHILDREN.add(child)
+    assert child.stdin and child.stdout
+    stalled = threading.Event()
+    heard = time.monotonic()
+
+    def watchdog() -> None:
+        while child.poll() is None:
+            if time.monotonic() - heard > stall_seconds:
+                stalled.set()
+                _kill_group(child)
+                return
+            time.sleep(0.5)
+
+    error = None
+    try:
+        threading.Thread(target=watchdog, daemon=True).start()
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(pickle.dumps((call.__module__, call.__qualname__, args)))
+            child.stdin.close()
+        for line in child.stdout:
+            heard = time.monotonic()
+            event = json.loads(line)
+            if "error" in event:
+                error = event["error"]
+            else:
+                on_event(event)
+        code = child.wait()
+    finally:
+        _kill_group(child)  # grandchildren too
+        child.wait()
+        child.stdout.close()
+        _CHILDREN.discard(child)
+    if error is not None:
+        raise StageFailed(error)
+    if stalled.is_set():
+        raise ChildFailed("timeout", f"silent for {stall_seconds:.0f} s; see {log}")
+    if code:
+        reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
+        raise ChildFailed(reason, f"{_last_line(log)} (see {log})")
+
+
+def _last_line(log: Path) -> str:
+    with open(log, errors="replace") as f:
+        lines = [line.strip() for line in deque(f, maxlen=20) if line.strip()]
+    return lines[-1][:300] if lines else "no output"

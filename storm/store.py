@@ -1,0 +1,254 @@
+"""Where artifacts lie, and when they are done.
+
+    <root>/<stage>/<fingerprint>/
+        plan.json         recipe, item keys, shards: frozen when the stage is planned
+        *.journal         finished items of a shard that is still being made
+        shard-*.arrow     the sealed rows (Arrow IPC stream), in plan order
+        blobs/            files that rows refer to
+        files.json        size, time and sha256 of every shard and blob
+        manifest.json     written last: its presence is the only meaning of done
+
+A file is written under a temporary name, synced and renamed. Each journal record carries a
+checksum, so a torn tail is dropped and its item made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from storm import records
+from storm.errors import NotSealed, StoreError, WorkspaceBusy
+
+FORMAT = 1  # of this layout; an artifact of another format is refused
+Row = TypeVar("Row")
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def sha256_tree(folder: Path) -> str:
+    """Over names and contents of all files below `folder`."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def digest(value: Any) -> str:
+    """sha256 of a JSON value; the same in every process. Anything else is a TypeError."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    with open(temporary, "wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, json.dumps(value, indent=1).encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as e:
+        raise StoreError(f"expected JSON in {path}, found {e}; remove the folder") from None
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    id: str
+    key: str  # sha256 of recipe, id and upstream rows: equal keys mean equal rows
+    shard: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    recipe: str
+    shards: int
+    items: tuple[PlannedItem, ...]
+
+    def shard(self, number: int) -> list[PlannedItem]:
+        return [item for item in self.items if item.shard == number]
+
+
+class Store:
+    """All artifacts below one root folder."""
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root).absolute()
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def artifact(self, stage: str, fingerprint: str) -> Artifact:
+        return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)
+
+    def of_recipe(self, stage: str, recipe: str) -> list[Path]:
+        """Folders of this stage that were planned with `recipe`, sealed or not."""
+        found = []
+        for plan in sorted((self.root / stage).glob("*/plan.json")):
+            if read_json(plan).get("recipe") == recipe:
+                found.append(plan.parent)
+        return found
+
+
+class Artifact:
+    """One folder of the store."""
+
+    def __init__(self, path: Path, stage: str, fingerprint: str):
+        self.path, self.stage, self.fingerprint = path, stage, fingerprint
+
+    @property
+    def sealed(self) -> bool:
+        """True if the manifest is there and every file still has its size."""
+        if not (self.path / "manifest.json").exists():
+            return False
+        self.manifest()  # refuses another format
+        return not self.damaged(thorough=False)
+
+    def manifest(self) -> dict[str, Any]:
+        path = self.path / "manifest.json"
+        if not path.exists():
+            raise NotSealed(f"{self.stage} is not finished ({self.path}); run the flow again")
+        manifest = read_json(path)
+        if manifest.get("format") != FORMAT:
+            raise StoreError(
+                f"expected store format {FORMAT} in {path}, found {manifest.get('format')!r}; "
+                f"use the release that wrote it or another artifact root"
+            )
+        return manifest
+
+    def plan(self) -> Plan:
+        raw = read_json(self.path / "plan.json")
+        return Plan(raw["recipe"], raw["shards"], tuple(PlannedItem(*i) for i in raw["items"]))
+
+    def write_plan(self, plan: Plan) -> None:
+        items = [[i.id, i.key, i.shard] for i in plan.items]
+        raw = {"recipe": plan.recipe, "shards": plan.shards, "items": items}
+        write_json(self.path / "plan.json", raw)
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        return read_json(self.path / "files.json")
+
+    def damaged(self, *, thorough: bool) -> list[str]:
+        """Files that are missing or differ from the manifest; `thorough` reads their contents.
+
+        Otherwise contents are only read where the time of a file has changed.
+        """
+        bad = []
+        for name, entry in self.files().items():
+            try:
+                stat = (self.path / name).stat()
+            except FileNotFoundError:
+                bad.append(name)
+                continue
+            if stat.st_size != entry["bytes"]:
+                bad.append(name)
+            elif thorough or stat.st_mtime_ns != entry["mtime_ns"]:
+                if sha256_file(self.path / name) != entry["sha256"]:
+                    bad.append(name)
+        return bad
+
+    def shard_paths(self) -> list[Path]:
+        return [self.path / s["name"] for s in self.manifest()["shards"]]
+
+    def tables(self) -> Iterator[pa.Table]:
+        for path in self.shard_paths():
+            yield open_shard(path)
+
+    def rows(self, row_type: type[Row]) -> Iterator[Row]:
+        for table in self.tables():
+            yield from records.from_table(table, row_type)
+
+    def index(self) -> dict[str, str]:
+        """Row id -> digest of the row's content."""
+        found: dict[str, str] = {}
+        for table in self.tables():
+            ids, digests = table.column("id").to_pylist(), table.column("_digest").to_pylist()
+            found.update(zip(ids, digests, strict=True))
+        return found
+
+    def blob_path(self, item_id: str, suffix: str) -> Path:
+        """Where the blob of an item lies; ids never stand in paths."""
+        name = hashlib.sha256(item_id.encode()).hexdigest()
+        return self.path / "blobs" / name[:2] / f"{name[:32]}{suffix}"
+
+    def remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path / "manifest.json")  # first, so that it is never half there
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, wait: bool = False) -> Iterator[int]:
+        """Hold `<name>.lock`; the kernel lets go when its holder and its children are gone."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self.path / f"{name}.lock"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                holder = os.pread(fd, 4096, 0).decode(errors="replace").strip() or "unknown"
+                raise WorkspaceBusy(
+                    f"{self.stage} ({self.path.name}) is being made by {holder}; wait for it, "
+                    f"or pass --wait"
+                ) from None
+            os.ftruncate(fd, 0)
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def open_shard(path: Path) -> pa.Table:
+    """A sealed shard, memory-mapped."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_stream(source).read_all()
+
+
+def read_rows(paths: Sequence[Path | str], row_type: type[Row]) -> list[Row]:
+    """All rows of some sealed shards; arrays are views of the memory-mapped files."""
+    return [row for path in paths for row in records.from_table(open_shard(Path(path)), row_type)]
+
+
+def write_shard(path: Path, rows: Sequence[Any], keys: Sequence[str]) -> None:
+    table = records.to_table(rows)
+    table = table.append_column("_key", pa.array(keys, pa.string()))
+    table = table.append_column("_digest", pa.array([records.digest_of(r) for r in rows]))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    write_atomic(path, sink.getvalue())

@@ -1,0 +1,91 @@
+"""The student: a vision-language model with a bounded latent rollout between question and answer.
+
+    student = Student.from_pretrained(folder)
+    video = student.encode_video(frames, pts_seconds)
+    batch = student.collate([Example(videos=(video,), prompt=prompt_of(question, options))])
+    student.generate(batch, "latent")[0].text
+
+Names load torch and transformers when they are first used; configurations don't.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storm.student.batch import Batch, Example, VideoTokens, prompt_of
+    from storm.student.generate import Answer
+    from storm.student.interventions import (
+        Drop,
+        Given,
+        HideVideo,
+        Intervention,
+        Keep,
+        Mean,
+        Noise,
+        Oracle,
+        Permute,
+        Swap,
+        Zero,
+    )
+    from storm.student.latents import LatentConfig
+    from storm.student.pretrained import PretrainedConfig
+    from storm.student.rollout import Mixed, StudentOutput
+    from storm.student.student import Student
+    from storm.student.tiny import TinyConfig
+
+_HOMES = {
+    "batch": ("Batch", "Example", "VideoTokens", "prompt_of"),
+    "generate": ("Answer",),
+    "interventions": (
+        "Drop",
+        "Given",
+        "HideVideo",
+        "Intervention",
+        "Keep",
+        "Mean",
+        "Noise",
+        "Oracle",
+        "Permute",
+        "Swap",
+        "Zero",
+    ),
+    "latents": ("LatentConfig",),
+    "pretrained": ("PretrainedConfig",),
+    "rollout": ("Mixed", "StudentOutput"),
+    "student": ("Student",),
+    "tiny": ("TinyConfig",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "Batch",
+    "Drop",
+    "Example",
+    "Given",
+    "HideVideo",
+    "Intervention",
+    "Keep",
+    "LatentConfig",
+    "Mean",
+    "Mixed",
+    "Noise",
+    "Oracle",
+    "Permute",
+    "PretrainedConfig",
+    "Student",
+    "StudentOutput",
+    "Swap",
+    "TinyConfig",
+    "VideoTokens",
+    "Zero",
+    "prompt_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,162 @@
+"""What differs between model families: prompts, positions, features. One small class each.
+
+A fourth family writes an adapter and must pass `tests/student`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from storm.errors import ConfigError, DataError
+
+VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
+VIDEO_PAD = "<|video_pad|>"
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Frames as the tower takes them: patches of several videos, one after another."""
+
+    values: torch.Tensor  # (patches, channels * temporal patch * patch * patch)
+    grid_thw: torch.Tensor  # (videos, 3) int64
+
+
+@dataclass(frozen=True)
+class Features:
+    """What tower and merger make of `Pixels`, a tensor (merged tokens, hidden) for each video."""
+
+    tokens: tuple[torch.Tensor, ...]
+    deepstack: tuple[tuple[torch.Tensor, ...], ...]  # a layer each, then as `tokens`
+
+
+class Adapter:
+    """A family; `model` is transformers' own `...ForConditionalGeneration`."""
+
+    family: str
+    system = ""  # what stands before the user's turn
+
+    def __init__(self, model: Any, processor: Any):
+        self.model, self.processor = model, processor
+        config = model.config
+        self.hidden_size: int = config.text_config.hidden_size
+        self.max_length: int = config.text_config.max_position_embeddings
+        self.video_pad_id: int = config.video_token_id
+        self.merged: int = config.vision_config.spatial_merge_size**2
+        self.temporal_patch: int = config.vision_config.temporal_patch_size
+
+    @property
+    def deepstack_layers(self) -> int:
+        return 0
+
+    def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
+        """How a video stands in the prompt, as the family's processor writes it."""
+        raise NotImplementedError
+
+    def rope_extras(self, videos: Sequence[Any]) -> dict[str, Any]:
+        """More arguments for `get_rope_index`."""
+        return {}
+
+    def trunk_extras(
+        self, video_mask: torch.Tensor, deepstack: Sequence[torch.Tensor]
+    ) -> dict[str, Any]:
+        """More arguments for the text model, where videos are in the prompt."""
+        return {}
+
+    def pixels(self, videos: Sequence[np.ndarray]) -> Pixels:
+        """Videos (T, H, W, 3) uint8 as patches; their frames are taken as they are."""
+        for video in videos:
+            if video.ndim != 4 or video.shape[3] != 3 or video.dtype != np.uint8 or not len(video):
+                raise DataError(
+                    f"expected frames (T, H, W, 3) uint8, found {video.shape} {video.dtype}"
+                )
+        made = self.processor.video_processor(
+            videos=[torch.from_numpy(np.array(v)).permute(0, 3, 1, 2) for v in videos],
+            do_sample_frames=False,
+            cap_pixels_per_frame=True,
+            return_tensors="pt",
+        )
+        return Pixels(made["pixel_values_videos"], made["video_grid_thw"])
+
+    def features(self, pixels: Pixels) -> Features:
+        """Tower and merger, with gradients where they are on."""
+        device = self.model.device
+        out = self.model.model.get_video_features(
+            pixels.values.to(device), pixels.grid_thw.to(device), return_dict=True
+        )
+        deepstack = tuple(tuple(layer) for layer in getattr(out, "deepstack_features", None) or ())
+        return Features(tuple(out.pooler_output), deepstack)
+
+    def positions(self, ids: np.ndarray, videos: Sequence[Any]) -> np.ndarray:
+        """Rotary positions (3, len(ids)) of an unpadded prompt."""
+        grids = torch.tensor([v.grid_thw for v in videos]) if videos else None
+        row = torch.from_numpy(ids)[None]
+        positions, _ = self.model.model.get_rope_index(
+            input_ids=row,
+            mm_token_type_ids=(row == self.video_pad_id).int() * 2,
+            video_grid_thw=grids,
+            **self.rope_extras(videos),
+        )
+        return positions[:, 0].numpy()
+
+
+class Qwen3VL(Adapter):
+    """A timestamp before each temporal patch; deepstack features enter the first layers."""
+
+    family = "qwen3_vl"
+
+    @property
+    def deepstack_layers(self) -> int:
+        return len(self.model.config.vision_config.deepstack_visual_indexes)
+
+    def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
+        patch = f"{VISION_START}{VIDEO_PAD * (grid_thw[1] * grid_thw[2] // self.merged)}{VISION_END}"
+        times = list(pts_seconds)
+        times += [times[-1]] * (-len(times) % self.temporal_patch)
+        step = self.temporal_patch
+        middles = [(times[i] + times[i + step - 1]) / 2 for i in range(0, len(times), step)]
+        return "".join(f"<{middle:.1f} seconds>{patch}" for middle in middles)
+
+    def trunk_extras(
+        self, video_mask: torch.Tensor, deepstack: Sequence[torch.Tensor]
+    ) -> dict[str, Any]:
+        if not deepstack:
+            return {}
+        return {"visual_pos_masks": video_mask, "deepstack_visual_embeds": list(deepstack)}
+
+
+class Qwen25VL(Adapter):
+    """One block of pads a video; time stands in the rotary positions."""
+
+    family = "qwen2_5_vl"
+    system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+
+    def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
+        t, h, w = grid_thw
+        return f"{VISION_START}{VIDEO_PAD * (t * h * w // self.merged)}{VISION_END}"
+
+    def rope_extras(self, videos: Sequence[Any]) -> dict[str, Any]:
+        def seconds_a_patch(pts: Sequence[float]) -> float:
+            if len(pts) < 2:
+                return 1.0
+            return self.temporal_patch * (pts[-1] - pts[0]) / (len(pts) - 1)
+
+        if not videos:
+            return {}
+        return {"second_per_grid_ts": [seconds_a_patch(v.pts_seconds) for v in videos]}
+
+
+ADAPTERS: dict[str, type[Adapter]] = {a.family: a for a in (Qwen3VL, Qwen25VL)}
+
+
+def adapter_for(model: Any, processor: Any) -> Adapter:
+    family = model.config.model_type
+    if family not in ADAPTERS:
+        raise ConfigError(
+            f"expected a model of one of the families {sorted(ADAPTERS)}, found {family!r}"
+        )
+    return ADAPTERS[family](model, processor)

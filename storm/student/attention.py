@@ -1,0 +1,106 @@
+"""Attention with the prefix's keys and values held by reference.
+
+Registered with transformers under the name `storm` and selected for the text model alone. What
+a call remembers or attends to comes as an ordinary keyword, `storm_memory`, which both families
+hand down to the attention; without it the call is transformers' own sdpa. Every object is
+written once, and a step names what it sees, so a checkpoint's recomputation sees what the
+forward pass saw.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+NAME = "storm"
+KeyValue = tuple[torch.Tensor, torch.Tensor]  # (B, heads, tokens, head size) each
+
+
+class Prefix:
+    """Keeps each layer's keys and values of the prompt, in one contiguous copy.
+
+    `bias` (B, 1, 1, P) is added to the scores against it: -inf at padding, None without any.
+    """
+
+    def __init__(self, bias: torch.Tensor | None = None):
+        self.layers: dict[int, KeyValue] = {}
+        self.bias = bias
+
+    def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
+        key, value = key.contiguous(), value.contiguous()
+        self.layers.setdefault(module.layer_idx, (key, value))
+        return sdpa_attention_forward(module, query, key, value, mask, **kw)
+
+
+class Step:
+    """T new tokens after a prefix and the steps before this one."""
+
+    def __init__(self, prefix: Prefix, before: Step | None = None, bias: Any = None):
+        self.prefix = prefix
+        self.before: dict[int, KeyValue] = before.layers if before else {}
+        self.layers: dict[int, KeyValue] = {}
+        self.bias = prefix.bias if bias is None else bias
+
+    def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
+        layer = module.layer_idx
+        if layer in self.before:
+            key = torch.cat([self.before[layer][0], key], 2)
+            value = torch.cat([self.before[layer][1], value], 2)
+        self.layers.setdefault(layer, (key, value))
+        keys, values = self.prefix.layers[layer]
+        rows, heads, tokens, size = query.shape
+        shared = heads // keys.shape[1]  # query heads a key head
+        query = (query * kw["scaling"]).reshape(rows, -1, shared * tokens, size)
+        to_prefix = query @ keys.transpose(2, 3)
+        if self.bias is not None:
+            to_prefix = to_prefix + self.bias
+        to_suffix = query @ key.transpose(2, 3)
+        if tokens > 1:
+            later = _later(tokens, key.shape[2], query.device).repeat(shared, 1)
+            to_suffix = to_suffix.masked_fill(later, float("-inf"))
+        scores = torch.cat([to_prefix, to_suffix], 3)
+        weights = scores.softmax(3, dtype=torch.float32).to(query.dtype)
+        width = keys.shape[2]
+        out = weights[..., :width] @ values + weights[..., width:] @ value
+        out = out.reshape(rows, heads, tokens, size).transpose(1, 2).contiguous()
+        return out, None
+
+
+def _later(tokens: int, keys: int, device: torch.device) -> torch.Tensor:
+    """(tokens, keys) True where a key comes after the token; the tokens are the last keys."""
+    return torch.ones(tokens, keys, dtype=torch.bool, device=device).triu(keys - tokens + 1)
+
+
+def _attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **kwargs: Any
+) -> Any:
+    memory: Prefix | Step | None = kwargs.pop("storm_memory", None)
+    if memory is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    return memory.attend(module, query, key, value, attention_mask, kwargs)
+
+
+def select(model: Any) -> None:
+    """Let the text model of `model` use this attention; the tower keeps its own."""
+    AttentionInterface.register(NAME, _attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)  # else a 2-D mask is dropped in silence
+    model.set_attn_implementation({"text_config": NAME})
+
+
+def causal_mask(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """(B, 1, S, S) to be added to scores, for left padding; a padded token sees itself alone."""
+    columns = valid.shape[1]
+    see = torch.ones(columns, columns, dtype=torch.bool, device=valid.device).tril()
+    see = see & valid[:, None, None, :]
+    see = see | torch.eye(columns, dtype=torch.bool, device=valid.device)
+    return torch.zeros(see.shape, dtype=dtype, device=see.device).masked_fill_(~see, float("-inf"))
+
+
+def key_bias(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """(B, 1, 1, S) to be added to scores: -inf where `valid` (B, S) is False."""
+    bias = torch.zeros(valid.shape, dtype=dtype, device=valid.device)
+    return bias.masked_fill_(~valid, float("-inf"))[:, None, None, :]

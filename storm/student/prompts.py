@@ -1,0 +1,110 @@
+"""Text to token ids and rotary positions, each made once for the same text and grids."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from storm.errors import DataError
+from storm.student.adapters import Adapter
+from storm.student.batch import Example, VideoTokens
+from storm.student.latents import LatentConfig
+
+T = TypeVar("T")
+TURN_END = "<|im_end|>"
+REMEMBERED = 32_768
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An unpadded prompt of n tokens, up to where the assistant speaks."""
+
+    ids: np.ndarray  # (n,) int64
+    positions: np.ndarray  # (3, n) int64
+    video_mask: np.ndarray  # (n,) bool
+    next_position: int  # rotary position of the token after it
+
+
+class _Memo:
+    def __init__(self):
+        self.kept: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        if key not in self.kept:
+            self.kept[key] = make()
+            if len(self.kept) > REMEMBERED:
+                self.kept.popitem(last=False)
+        return self.kept[key]
+
+
+class Prompts:
+    def __init__(self, tokenizer: Any, adapter: Adapter, latent: LatentConfig):
+        self.tokenizer, self.adapter = tokenizer, adapter
+        self.k = latent.k
+        self.latent_ids = latent.ids(tokenizer)
+        self.turn_end_id: int = tokenizer.convert_tokens_to_ids(TURN_END)
+        self.pad_id: int = tokenizer.pad_token_id
+        self.stop_ids = frozenset({self.turn_end_id, self.pad_id})
+        self._special = tuple(t.content for t in tokenizer.added_tokens_decoder.values())
+        self._layouts, self._positions, self._answers = _Memo(), _Memo(), _Memo()
+
+    def layout(self, example: Example) -> Layout:
+        shown = tuple((v.grid_thw, v.pts_seconds) for v in example.videos)
+        return self._layouts.get((example.prompt, shown), lambda: self._make_layout(example))
+
+    def answer_ids(self, answer: str) -> tuple[int, ...]:
+        """The answer's tokens and the end of the turn."""
+        return self._answers.get(answer, lambda: (*self._encode(answer, "answer"), self.turn_end_id))
+
+    def text(self, example: Example) -> str:
+        """The prompt as text, up to where the assistant speaks."""
+        videos = "".join(self.adapter.placeholder(v.grid_thw, v.pts_seconds) for v in example.videos)
+        return (
+            f"{self.adapter.system}<|im_start|>user\n{videos}{example.prompt}<|im_end|>\n"
+            "<|im_start|>assistant\n"
+        )
+
+    def check_length(self, length: int) -> None:
+        if length > self.adapter.max_length:
+            raise DataError(
+                f"expected at most {self.adapter.max_length} tokens a row, found {length}: show "
+                "fewer or smaller frames"
+            )
+
+    def check_videos(self, videos: Sequence[VideoTokens]) -> None:
+        layers, width = self.adapter.deepstack_layers, self.adapter.hidden_size
+        for video in videos:
+            expected = int(np.prod(video.grid_thw)) // self.adapter.merged
+            if tuple(video.tokens.shape) != (expected, width):
+                raise DataError(
+                    f"expected ({expected}, {width}) features for a grid {video.grid_thw}, found "
+                    f"{tuple(video.tokens.shape)}: make them with this student"
+                )
+            if len(video.deepstack) != layers:
+                raise DataError(
+                    f"expected {layers} deepstack layers with a video's features, found "
+                    f"{len(video.deepstack)}: keep VideoTokens.packed(), read with VideoTokens.of"
+                )
+
+    def _encode(self, text: str, what: str) -> list[int]:
+        found = [token for token in self._special if token in text]
+        if found:
+            raise DataError(f"expected no special tokens in the {what}, found {found}")
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    def _make_layout(self, example: Example) -> Layout:
+        for token in self._special:
+            if token in example.prompt:
+                raise DataError(f"expected no special tokens in the prompt, found {token!r}")
+        text = self.text(example)
+        ids = np.array(self.tokenizer.encode(text, add_special_tokens=False), np.int64)
+        mask = ids == self.adapter.video_pad_id
+        shown = tuple((v.grid_thw, v.pts_seconds) for v in example.videos)
+        positions = self._positions.get(
+            (mask.tobytes(), shown), lambda: self.adapter.positions(ids, example.videos)
+        )
+        return Layout(ids, positions, mask, int(positions.max()) + 1)

@@ -1,0 +1,44 @@
+"""The stage `thought_prompts`: the teacher says what the thought video has to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from storm.keyframes.stage import KeyframesStage
+from storm.records import Rejected, ThoughtPrompt
+from storm.stage import Context, Stage
+from storm.store import Store
+from storm.thought_prompts.base import TeacherRequest
+from storm.videos.stage import VideoStage
+
+
+@dataclass(frozen=True)
+class ThoughtPromptsStage(Stage[ThoughtPrompt]):
+    """One prompt for each training question whose video has keyframes."""
+
+    name: ClassVar[str] = "thought_prompts"
+    row: ClassVar[type] = ThoughtPrompt
+
+    videos: VideoStage
+    keyframes: KeyframesStage
+    teacher: Any  # a Config of storm.thought_prompts
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        questions = self.videos.artifact(store).index()
+        keyframes = self.keyframes.artifact(store).index()
+        for sample in self.videos.rows(store):
+            if sample.split == "train" and sample.video_id in keyframes:
+                yield sample.id, (questions[sample.id], keyframes[sample.video_id])
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
+        teacher = self.teacher.build(context.runtime.device)
+        wanted = set(ids)
+        samples = {s.id: s for s in self.videos.rows(context.store) if s.id in wanted}
+        seen = {s.video_id for s in samples.values()}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
+        for batch in context.batches(ids, str):
+            yield from teacher.write(
+                [TeacherRequest(samples[i], keyframes[samples[i].video_id]) for i in batch]
+            )

@@ -1,0 +1,83 @@
+"""The stage `thought_videos`: the generator draws what the teacher wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from storm.keyframes.stage import KeyframesStage
+from storm.records import Rejected, ThoughtVideo
+from storm.stage import Context, Stage
+from storm.store import Store, digest, sha256_file
+from storm.thought_prompts.stage import ThoughtPromptsStage
+from storm.thought_videos.base import GeneratorRequest
+from storm.thought_videos.quality import QualityGate
+from storm.videos.encode import encode_mp4
+from storm.videos.stage import VideoStage, videos_of
+
+
+@dataclass(frozen=True)
+class ThoughtVideosStage(Stage[ThoughtVideo]):
+    """One clip for each prompt, stored as H.264 so that a person can look at it."""
+
+    name: ClassVar[str] = "thought_videos"
+    row: ClassVar[type] = ThoughtVideo
+
+    videos: VideoStage
+    keyframes: KeyframesStage
+    prompts: ThoughtPromptsStage
+    generator: Any  # a Config of storm.thought_videos
+    quality: QualityGate
+    crf: int = 23
+    seed: int = 0
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        prompts = self.prompts.artifact(store).index()
+        keyframes = self.keyframes.artifact(store).index()
+        for prompt in self.prompts.rows(store):
+            yield prompt.id, (prompts[prompt.id], keyframes[prompt.video_id])
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
+        generator = self.generator.build(context.runtime.device)
+        wanted = set(ids)
+        prompts = {p.id: p for p in self.prompts.rows(context.store) if p.id in wanted}
+        seen = {p.video_id for p in prompts.values()}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
+        videos = videos_of(self.videos, context.store, "train")
+        for batch in context.batches(ids, str):
+            requests = [
+                GeneratorRequest(
+                    prompts[i],
+                    keyframes[prompts[i].video_id],
+                    self.videos.locate(context.store, videos[prompts[i].video_id]),
+                    seed=int(digest([self.seed, i])[:8], 16),
+                )
+                for i in batch
+            ]
+            for request, drawn in zip(requests, generator.draw(requests), strict=True):
+                yield self._keep(request, drawn, context)
+
+    def _keep(
+        self, request: GeneratorRequest, drawn: Any, context: Context
+    ) -> ThoughtVideo | Rejected:
+        if isinstance(drawn, Rejected):
+            return drawn
+        item_id = request.prompt.id
+        fault = self.quality.fault(drawn, request)
+        if fault is not None:
+            return Rejected(id=item_id, reason=fault.reason, detail=fault.detail)
+        path = context.artifact.blob_path(item_id, ".mp4")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encode_mp4(path, drawn.frames, drawn.fps, crf=self.crf)
+        frames, height, width, _ = drawn.frames.shape
+        return ThoughtVideo(
+            id=item_id,
+            blob=path.relative_to(context.artifact.path).as_posix(),
+            sha256=sha256_file(path),
+            frames=frames,
+            fps=drawn.fps,
+            height_px=height,
+            width_px=width,
+            seed=request.seed,
+        )

@@ -1,0 +1,54 @@
+"""What the rolled-out latents are worth at the end of a phase.
+
+The teacher-forced loss doesn't tell: true inputs give the answer away. So a few training
+questions, in an option order that was never trained, are rolled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from storm.training import order
+
+if TYPE_CHECKING:
+    from storm.student import Student
+    from storm.training.questions import Question
+    from storm.training.spec import TrainingSpec
+
+QUESTIONS = 128
+
+
+def explained_variance(latents: np.ndarray, targets: np.ndarray) -> list[float]:
+    """For each slot `1 - MSE(z, g) / MSE(mean g, g)`; both (questions, K, hidden)."""
+    error = np.square(latents - targets).mean(axis=(0, 2))
+    spread = np.square(targets - targets.mean(axis=0)).mean(axis=(0, 2))
+    return [float(1 - e / s) if s > 0 else float("nan") for e, s in zip(error, spread, strict=True)]
+
+
+def diagnose(student: Student, questions: Sequence[Question], spec: TrainingSpec) -> dict[str, Any]:
+    """Rolled-out accuracy and, where there are targets, explained variance of each slot."""
+    import torch
+
+    rng = order.generator("diagnostics", spec.seed)
+    chosen = rng.permutation(len(questions))[:QUESTIONS]
+    right, latents, targets = 0, [], []
+    limit = spec.runtime.micro_batch or len(chosen)
+    student.eval()
+    for i in range(0, len(chosen), limit):
+        examples = [questions[j].example(spec.option_orders) for j in chosen[i : i + limit]]
+        batch = student.collate(examples)
+        with torch.no_grad():
+            answers = student.generate(batch, "latent", max_new_tokens=4)
+        for example, answer in zip(examples, answers, strict=True):
+            right += answer.text.strip() == example.answer
+            if example.targets is not None and answer.latents is not None:
+                latents.append(answer.latents.float().cpu().numpy())
+                targets.append(example.targets.float().cpu().numpy())
+    student.train()
+    found: dict[str, Any] = {"questions": len(chosen), "rolled_out_accuracy": right / len(chosen)}
+    if targets:
+        found["explained_variance"] = explained_variance(np.stack(latents), np.stack(targets))
+    return found

@@ -1,0 +1,140 @@
+"""DeepSpeed around one objective: forward, backward, accumulate, clip, step, save, load.
+
+torch's AdamW is passed in (DeepSpeed's own takes minutes to compile); the learning rate is set
+from the schedule at every step, so it needs no state of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from storm.training.spec import Schedule, TrainingSpec
+
+if TYPE_CHECKING:
+    from storm.training.objectives import MicroBatch
+
+
+def start_distributed(device: str) -> tuple[int, int]:
+    """Join the group that torch.distributed.run describes in the environment: (rank, ranks)."""
+    import deepspeed
+
+    for name, value in {
+        "RANK": "0",
+        "WORLD_SIZE": "1",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29500",
+    }.items():
+        os.environ.setdefault(name, value)  # without them DeepSpeed tries mpi4py
+    deepspeed.init_distributed(
+        dist_backend="nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False, verbose=False
+    )
+    return torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+
+class Engine:
+    """Trains `module`, whose forward turns a collated batch into (loss, {name: number})."""
+
+    def __init__(self, module: nn.Module, schedule: Schedule, spec: TrainingSpec, accumulate: int):
+        import deepspeed
+
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(
+            parameters,
+            lr=schedule.learning_rate,
+            betas=schedule.betas,
+            weight_decay=schedule.weight_decay,
+        )
+        world_size = torch.distributed.get_world_size()
+        self.schedule = schedule
+        self.module = module
+        self.zero_stage = spec.runtime.zero_stage
+        self._engine, *_ = deepspeed.initialize(
+            model=module,
+            model_parameters=parameters,  # pyright: ignore[reportArgumentType]
+            optimizer=optimizer,
+            config={
+                # rows are weighted here, so DeepSpeed only counts micro batches
+                "train_micro_batch_size_per_gpu": 1,
+                "gradient_accumulation_steps": accumulate,
+                "train_batch_size": accumulate * world_size,
+                "gradient_clipping": schedule.clip,
+                "zero_optimization": {"stage": spec.runtime.zero_stage},
+                "bf16": {"enabled": spec.dtype == "bfloat16"},
+                "zero_allow_untested_optimizer": True,
+                "zero_force_ds_cpu_optimizer": False,
+                "steps_per_print": 10**9,
+            },
+        )
+
+    def step(self, step: int, batches: Sequence[MicroBatch]) -> dict[str, float]:
+        """Optimiser step `step` over this rank's micro batches: losses, averaged over their rows."""
+        engine, rate = self._engine, self.schedule.rate(step)
+        for group in engine.optimizer.param_groups:  # pyright: ignore
+            group["lr"] = rate
+        rows = sum(batch.rows for batch in batches)
+        totals: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        norm = 0.0
+        for i, batch in enumerate(batches):
+            engine.set_gradient_accumulation_boundary(i == len(batches) - 1)
+            loss, logs = engine(batch.data)
+            engine.backward(loss * (len(batches) * batch.rows / rows))
+            if i == len(batches) - 1 and self.zero_stage == 0:
+                norm = self._plain_norm()  # ZeRO's optimisers keep it, the plain one doesn't
+            engine.step()
+            value = loss.item()
+            for name, number in {"loss": value, f"{batch.source}_loss": value, **logs}.items():
+                counts[name] = counts.get(name, 0) + batch.rows
+                totals[name] = totals.get(name, 0.0) + number * batch.rows
+        names = sorted(totals)
+        means = torch.tensor([totals[name] / counts[name] for name in names], dtype=torch.float64)
+        if torch.distributed.get_world_size() > 1:
+            means = means.to(engine.device, torch.float32)
+            torch.distributed.all_reduce(means)
+            means /= torch.distributed.get_world_size()
+        if self.zero_stage:
+            norm = engine.get_global_grad_norm() or 0.0
+        return {
+            **dict(zip(names, means.tolist(), strict=True)),
+            "learning_rate": rate,
+            "gradient_norm": float(norm),
+        }
+
+    def _plain_norm(self) -> float:
+        gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients).item()
+
+    def save(self, folder: Path) -> None:
+        """Every rank's part of weights and optimiser state, into `folder`; all ranks call it."""
+        self._engine.save_checkpoint(str(folder.parent), tag=folder.name, save_latest=False)
+        torch.distributed.barrier()
+
+    def load(self, folder: Path) -> None:
+        self._engine.load_checkpoint(str(folder.parent), tag=folder.name)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Inside, every parameter is whole on every rank, also under ZeRO-3."""
+        import deepspeed
+
+        partitioned = list(self.module.parameters()) if self.zero_stage == 3 else []
+        with deepspeed.zero.GatheredParameters(partitioned, enabled=bool(partitioned)):
+            yield
+
+    def close(self) -> None:
+        self._engine.destroy()
+
+
+def seed_everything(*parts: Any) -> None:
+    """Torch's generators from `parts` alone: what a step draws needs no saved state."""
+    from storm.training.order import generator
+
+    torch.manual_seed(int(generator("torch", *parts).integers(2**62)))

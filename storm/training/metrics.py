@@ -1,0 +1,87 @@
+"""What a training tells while it runs: events, a loss curve, TensorBoard.
+
+Events are JSON lines for whoever started the program: `phase`, `step`, `diagnostics`, `done`.
+`metrics.jsonl` keeps every step once, also when the run was killed and resumed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+Emit = Callable[[Mapping[str, Any]], None]
+
+_QUIET_SECONDS = 0.5  # at most so many step events
+
+
+def take_stdout() -> Emit:
+    """Keep standard output for events; what libraries print goes to standard error."""
+    stream = os.fdopen(os.dup(1), "w", buffering=1)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+
+    def emit(event: Mapping[str, Any]) -> None:
+        stream.write(json.dumps(event) + "\n")
+
+    return emit
+
+
+class Metrics:
+    """The curve of one training; made on rank 0 alone, the other ranks use a silent one."""
+
+    def __init__(self, folder: Path, emit: Emit, *, silent: bool = False):
+        self._path, self._emit, self._silent = folder / "metrics.jsonl", emit, silent
+        self._last_event = 0.0
+        self._board = None if silent else _tensorboard(folder / "tensorboard")
+
+    def resume(self, phase: int, step: int) -> None:
+        """Forget what was logged at or after `step` of `phase`: it is trained again."""
+        if self._silent:
+            return
+        kept = [line for line in self.read() if (line["phase"], line["step"]) < (phase, step)]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        self._path.write_text(text)
+
+    def read(self) -> list[dict[str, Any]]:
+        lines = []
+        if self._path.exists():
+            for text in self._path.read_text().splitlines():
+                with contextlib.suppress(ValueError):  # cut short by a kill
+                    lines.append(json.loads(text))
+        return lines
+
+    def event(self, kind: str, **facts: Any) -> None:
+        if not self._silent:
+            self._emit({"event": kind, **facts})
+
+    def step(self, phase: int, name: str, step: int, of: int, numbers: Mapping[str, float]) -> None:
+        """`step` counts from 0; the event tells how many are done."""
+        if self._silent:
+            return
+        with self._path.open("a") as file:
+            file.write(json.dumps({"phase": phase, "kind": name, "step": step, **numbers}) + "\n")
+        if self._board is not None:
+            for key, value in numbers.items():
+                self._board.add_scalar(f"{phase}_{name}/{key}", value, step)
+        now = time.monotonic()
+        if now - self._last_event >= _QUIET_SECONDS or step + 1 == of:
+            self._last_event = now
+            self.event("step", phase=name, step=step + 1, of=of, loss=numbers["loss"])
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))

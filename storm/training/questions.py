@@ -1,0 +1,110 @@
+"""Training questions: samples joined with features and targets, and their option orders."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from storm.errors import DataError
+from storm.records import LETTERS, LatentTarget, VideoFeatures, VideoSample
+from storm.store import read_rows
+from storm.training import order
+from storm.training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from storm.student.batch import Example, VideoTokens
+
+
+@dataclass(frozen=True)
+class Question:
+    sample: VideoSample
+    video: VideoTokens
+    target: torch.Tensor | None  # (K, hidden)
+    seed: int
+    use_latents: bool
+
+    def example(self, number: int) -> Example:
+        """What the student is shown, with option order `number`."""
+        from storm.student.batch import Example, prompt_of
+
+        sample = reordered(self.sample, number, self.seed)
+        return Example(
+            videos=(self.video,),
+            prompt=prompt_of(sample.question, sample.options),
+            answer=sample.answer,
+            targets=self.target,
+            use_latents=self.use_latents,
+        )
+
+    def require_target(self, k: int, hidden_size: int) -> None:
+        found = None if self.target is None else tuple(self.target.shape)
+        if found != (k, hidden_size):
+            raise DataError(
+                f"expected a target of shape ({k}, {hidden_size}) for question "
+                f"{self.sample.id!r}, found {found}: make latent_targets with this student"
+            )
+
+
+def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
+    """The same question with option order `number`; the answer's letter follows its text."""
+    if not sample.options:
+        return sample
+    new = order.option_order(seed, sample.id, number, len(sample.options))
+    return dataclasses.replace(
+        sample,
+        options=tuple(sample.options[old] for old in new),
+        answer=LETTERS[new.index(LETTERS.index(sample.answer))],
+    )
+
+
+def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
+    """Training questions that have all that any phase needs, ordered by id.
+
+    A question is left out if its features or target are missing (they were quarantined). Every
+    arm that names the same files trains on the same questions in the same order.
+    """
+    from storm.student.batch import VideoTokens
+
+    assert spec.rows is not None
+    samples = [s for s in read_rows(spec.rows.samples, VideoSample) if s.split == "train"]
+    samples.sort(key=lambda s: s.id)
+    features = {
+        row.id: VideoTokens.of(row, hidden_size)
+        for row in read_rows(spec.rows.features, VideoFeatures)
+    }
+    with_targets = bool(spec.rows.targets)
+    targets = {
+        row.id: torch.from_numpy(np.array(row.latents, np.float32))  # stored arrays are read-only
+        for row in read_rows(spec.rows.targets, LatentTarget)
+    }
+    kept = [s for s in samples if s.video_id in features and (not with_targets or s.id in targets)]
+    if not kept:
+        raise DataError(
+            f"expected training questions with features and targets, found {len(samples)} "
+            f"questions, {len(features)} features, {len(targets)} targets that don't meet"
+        )
+    if with_targets and spec.targets == "shuffled":
+        targets = _of_another_video(kept, targets, spec.seed)
+    return [
+        Question(s, features[s.video_id], targets.get(s.id), spec.seed, spec.use_latents)
+        for s in kept
+    ]
+
+
+def _of_another_video(
+    samples: list[VideoSample], targets: dict[str, torch.Tensor], seed: int
+) -> dict[str, torch.Tensor]:
+    by_video: dict[str, list[str]] = {}
+    for sample in samples:
+        by_video.setdefault(sample.video_id, []).append(sample.id)
+    donor = order.derangement(list(by_video), seed)
+    shuffled = {}
+    for video, ids in by_video.items():
+        donated = by_video[donor[video]]
+        for i, question in enumerate(ids):
+            shuffled[question] = targets[donated[i % len(donated)]]
+    return shuffled

@@ -1,0 +1,163 @@
+"""What a rank is told: one JSON file that names the student, the data and a list of phases.
+
+Every training (base, Stage I, Stage II and each arm of a comparison) is the same program with
+another list. A phase's configuration builds its objective; this file imports nothing heavy, so a
+stage can write a spec without loading torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from storm.runtime import Runtime
+from storm.videos.sampling import FrameSampling
+from storm.world.scene import World
+
+if TYPE_CHECKING:
+    from storm.student import Student
+    from storm.training.objectives import Objective
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MixedFeeding(Frozen):
+    """Each row draws: with probability `p` its own latents are fed back, else the targets."""
+
+    kind: Literal["mixed"] = "mixed"
+    p: Share
+
+
+class Schedule(Frozen):
+    """How long and how fast a phase learns: AdamW, warm-up, then a cosine."""
+
+    steps: PositiveInt
+    learning_rate: PositiveFloat
+    batch: PositiveInt = 64  # rows a step over all ranks and micro batches
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup_steps: int = Field(20, ge=0)
+    final_lr_share: Share = 0.05
+    clip: PositiveFloat = 1.0  # largest norm of the gradient
+
+    def rate(self, step: int) -> float:
+        from storm.training.schedule import learning_rate
+
+        return learning_rate(
+            step,
+            steps=self.steps,
+            peak=self.learning_rate,
+            warmup_steps=self.warmup_steps,
+            final_share=self.final_lr_share,
+        )
+
+
+class AlignPhase(Schedule):
+    """Stage I: cross-entropy of the answer + `align_weight` * mean((z - g)^2)."""
+
+    kind: Literal["align"] = "align"
+    feeding: Literal["teacher", "rollout"] | MixedFeeding = "teacher"
+    align_weight: float = Field(1.0, ge=0)
+    gradient: str = "full"  # of the rollout: full | truncated:N | detached
+
+    def build(self, spec: TrainingSpec, student: Student) -> Objective:
+        from storm.training.objectives import AlignObjective
+
+        return AlignObjective(self, spec, student)
+
+
+class AnswerPhase(Schedule):
+    """Answers alone: Stage II through the rollout, or plain fine-tuning with feeding `none`."""
+
+    kind: Literal["answer"] = "answer"
+    feeding: Literal["none", "rollout"] = "rollout"
+    gradient: str = "full"
+
+    def build(self, spec: TrainingSpec, student: Student) -> Objective:
+        from storm.training.objectives import AnswerObjective
+
+        return AnswerObjective(self, spec, student)
+
+
+class VisionPhase(Schedule):
+    """The shell world's tower: which place, which pair a temporal patch shows."""
+
+    kind: Literal["curriculum_vision"] = "curriculum_vision"
+    batch: PositiveInt = 256  # temporal patches
+    weight_decay: float = 0.05
+
+    def build(self, spec: TrainingSpec, student: Student) -> Objective:
+        from storm.training.curriculum import VisionObjective
+
+        return VisionObjective(self, spec, student)
+
+
+class TextPhase(Schedule):
+    """The shell world's language: swaps, places, easy questions, answers read off a thought."""
+
+    kind: Literal["curriculum_text"] = "curriculum_text"
+
+    def build(self, spec: TrainingSpec, student: Student) -> Objective:
+        from storm.training.curriculum import TextObjective
+
+        return TextObjective(self, spec, student)
+
+
+Phase = Annotated[AlignPhase | AnswerPhase | VisionPhase | TextPhase, Field(discriminator="kind")]
+
+
+class RowFiles(Frozen):
+    """Sealed Arrow shards (stream format); joined by question id and video id."""
+
+    samples: tuple[Path, ...]  # VideoSample; only rows of split `train` are used
+    features: tuple[Path, ...]  # VideoFeatures
+    targets: tuple[Path, ...] = ()  # LatentTarget; needed by `align` phases
+
+
+class CurriculumFiles(Frozen):
+    """The shell world's base videos and what is true of them."""
+
+    videos: dict[str, Path]  # video id -> file
+    truth: Path  # JSONL: {"video_id", "scene"} a line; only scenes of the split `base`
+    world: World
+    sampling: FrameSampling
+
+
+class TrainingSpec(Frozen):
+    student: Path  # folder of the student to start from
+    out: Path  # folder of the trained student, made at the end in one rename
+    work: Path  # checkpoints, metrics.jsonl, summary.json
+    seed: int
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    rows: RowFiles | None = None
+    curriculum: CurriculumFiles | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    targets: Literal["own", "shuffled"] = "own"  # shuffled: those of another video
+    use_latents: bool = True
+    option_orders: PositiveInt = 1  # how many orders of its options a question is trained with
+    gradient_checkpointing: bool = False
+    runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
+
+    @model_validator(mode="after")
+    def _has_data(self) -> TrainingSpec:
+        for phase in self.phases:
+            curriculum = phase.kind.startswith("curriculum")
+            if (self.curriculum if curriculum else self.rows) is None:
+                name = "curriculum" if curriculum else "rows"
+                raise ValueError(f"a phase of kind {phase.kind!r} needs `{name}`, found none")
+            if not curriculum and self.use_latents != (phase.feeding != "none"):  # pyright: ignore
+                raise ValueError(
+                    f"expected feeding 'none' exactly where use_latents is false, found "
+                    f"{phase.feeding = }, {self.use_latents = }"  # pyright: ignore
+                )
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What the trained weights depend on: all but where and how it runs."""
+        return self.model_dump(mode="json", exclude={"runtime", "out", "work"})

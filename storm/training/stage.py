@@ -1,0 +1,234 @@
+"""The stages that train: `base`, `stage_one`, `stage_two` and the arm `direct`.
+
+Each is one item, a checkpoint. The child that makes it starts the ranks through torchrun and
+passes their progress on; a killed training goes on from its newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import TypeAdapter
+
+from storm.errors import StageFailed
+from storm.latent_targets.stage import LatentTargetsStage
+from storm.records import Checkpoint
+from storm.stage import Context, Stage
+from storm.store import Store, read_json, sha256_tree, write_atomic
+from storm.training.spec import CurriculumFiles, Phase, RowFiles, TrainingSpec
+from storm.video_features.stage import VideoFeaturesStage
+from storm.videos.sampling import FrameSampling
+from storm.videos.stage import VideoStage
+from storm.world.scene import Scene
+from storm.world.stage import ShellVideos
+
+_ITEM = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Training(Stage[Checkpoint]):
+    row: ClassVar[type] = Checkpoint
+    indivisible: ClassVar[bool] = True
+
+    phases: tuple[Phase, ...]
+    seed: int
+    dtype: Literal["float32", "bfloat16"]
+
+    @abstractmethod
+    def start(self, context: Context, work: Path) -> Path:
+        """Folder of the student to start from."""
+
+    @abstractmethod
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        """The fields of TrainingSpec that name the data and how it is used."""
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        digests = []
+        for stage in self.inputs.values():
+            digests += [f"{k}={v}" for k, v in sorted(stage.artifact(store).index().items())]
+        return [(_ITEM, tuple(digests))]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Checkpoint]:
+        context.begin(ids)
+        work, out = context.artifact.path / "work", context.artifact.path / "checkpoint"
+        work.mkdir(parents=True, exist_ok=True)
+        student = self.start(context, work)
+        if self.phases:
+            spec = TrainingSpec(
+                student=student,
+                out=out,
+                work=work,
+                seed=self.seed,
+                phases=self.phases,
+                dtype=self.dtype,
+                runtime=context.runtime,
+                **self.data(context, work),
+            )
+            path = work / "spec.json"
+            write_atomic(path, spec.model_dump_json(indent=1).encode())
+            _run_ranks(path, context)
+            summary = read_json(work / "summary.json")
+        else:
+            shutil.copytree(student, out, dirs_exist_ok=True)
+            summary = {"optimizer_steps": 0, "final_loss": float("nan"), "phases": []}
+        for leftover in ("phases", "checkpoints", "clips", "student"):
+            shutil.rmtree(work / leftover, ignore_errors=True)
+        yield Checkpoint(
+            id=_ITEM,
+            blob=out.name,
+            sha256=sha256_tree(out),
+            optimizer_steps=summary["optimizer_steps"],
+            final_loss=summary["final_loss"],
+            metrics=json.dumps({"phases": summary["phases"], "losses": _losses(work)}),
+        )
+
+
+def _losses(work: Path, points: int = 200) -> list[list[float]]:
+    """The loss curve, thinned: [step over all phases, loss]."""
+    path = work / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    losses = [json.loads(line)["loss"] for line in lines]
+    stride = max(1, len(losses) // points)
+    return [[i, losses[i]] for i in range(0, len(losses), stride)]
+
+
+def _run_ranks(spec: Path, context: Context) -> None:
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *("--local-addr", "127.0.0.1", "--nproc-per-node", str(context.runtime.ranks)),
+        *("-m", "storm.training.rank", str(spec)),
+    ]
+    error = None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout
+        for line in launcher.stdout:
+            if not line.startswith("{"):
+                continue
+            event = json.loads(line)
+            error = event.get("error", error)
+            if event.get("event") == "step":
+                text = f"{event['phase']} loss {event['loss']:.3f}"
+                context.emit({"progress": event["step"] + 1, "of": event["of"], "text": text})
+    if error or launcher.returncode:
+        raise StageFailed(error or f"the ranks ended with exit code {launcher.returncode}")
+
+
+@dataclass(frozen=True)
+class Base(Training):
+    """The student before STORM: imported or built, then taught by its phases, if any."""
+
+    name: ClassVar[str] = "base"
+
+    student: Any  # a Config of storm.student: where the model comes from
+
+    def start(self, context: Context, work: Path) -> Path:
+        folder = work / "student"
+        if not folder.exists():
+            self.student.build(folder)
+        return folder
+
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class ShellBase(Base):
+    """A base that learns what any LVLM can: the shell world's curriculum, on videos of its own."""
+
+    videos: ShellVideos
+    sampling: FrameSampling
+
+    def start(self, context: Context, work: Path) -> Path:
+        from storm.training.curriculum import corpus
+
+        folder = work / "student"
+        if not folder.exists():
+            texts = tuple(corpus(self.videos.world))
+            self.student.model_copy(update={"corpus": texts}).build(folder)
+        return folder
+
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        scenes = self.videos.scenes("base")
+        paths = {
+            s.video_id: self.videos.locate(context.store, s)
+            for s in self.videos.rows(context.store)
+            if s.split == "base"
+        }
+        truth = work / "truth.jsonl"
+        dump = TypeAdapter(Scene).dump_python
+        lines = [
+            json.dumps({"video_id": i, "scene": dump(scenes[i], mode="json")})
+            for i in sorted(paths)
+        ]
+        write_atomic(truth, "\n".join(lines).encode())
+        files = CurriculumFiles(
+            videos=paths, truth=truth, world=self.videos.world, sampling=self.sampling
+        )
+        return {"curriculum": files}
+
+
+@dataclass(frozen=True)
+class _OnQuestions(Training):
+    """Trains on the questions of the split `train`, with cached features."""
+
+    origin: Training
+    videos: VideoStage
+    features: VideoFeaturesStage
+    option_orders: int
+
+    def start(self, context: Context, work: Path) -> Path:
+        (checkpoint,) = self.origin.rows(context.store)
+        return self.origin.artifact(context.store).path / checkpoint.blob
+
+    def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
+        samples = self.videos.artifact(store).shard_paths()
+        features = self.features.artifact(store).shard_paths()
+        return {"samples": tuple(samples), "features": tuple(features)}
+
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        return {
+            "rows": RowFiles(**self.files(context.store)),
+            "option_orders": self.option_orders,
+        }
+
+
+@dataclass(frozen=True)
+class StageOne(_OnQuestions):
+    """Latent states are aligned with the targets."""
+
+    name: ClassVar[str] = "stage_one"
+
+    targets: LatentTargetsStage
+    whose: Literal["own", "shuffled"] = "own"  # shuffled: targets of another video
+
+    def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
+        targets = tuple(self.targets.artifact(store).shard_paths())
+        return {**super().files(store), "targets": targets}
+
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        return {**super().data(context, work), "targets": self.whose}
+
+
+@dataclass(frozen=True)
+class StageTwo(_OnQuestions):
+    """Answers alone, through the student's own rollout."""
+
+    name: ClassVar[str] = "stage_two"
+
+
+@dataclass(frozen=True)
+class Direct(_OnQuestions):
+    """The baseline: the same base fine-tuned on answers, without latents."""
+
+    name: ClassVar[str] = "direct"
+
+    def data(self, context: Context, work: Path) -> dict[str, Any]:
+        return {**super().data(context, work), "use_latents": False}

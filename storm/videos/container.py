@@ -1,0 +1,118 @@
+"""Before a decoder sees a file: is it a regular file, a video container, and whole?
+
+Nothing here needs a codec, and nothing that could block (a FIFO, a device) is opened.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from storm.errors import UnreadableVideo
+
+_ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp")
+_SIGNATURES = (
+    (b"\x1aE\xdf\xa3", "matroska"),
+    (b"FLV\x01", "flv"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+    (b"OggS", "ogg"),
+    (b"0&\xb2u\x8ef\xcf\x11", "asf"),
+)
+
+
+def recognise(path: Path) -> str:
+    """The container's name as FFmpeg calls it, from the file's first bytes.
+
+    Raises `UnreadableVideo` with the reason `missing`, `not_a_file`, `no_permission`,
+    `empty_file`, `not_a_video` or, where the container says it is longer than the file, `damaged`.
+    """
+    try:
+        mode = path.stat()
+    except FileNotFoundError:
+        raise UnreadableVideo("missing", f"expected a video file, found nothing: {path}") from None
+    except PermissionError:
+        raise UnreadableVideo("no_permission", f"may not look at {path}") from None
+    except (OSError, ValueError) as error:  # a link that points at itself, a name with a NUL
+        raise UnreadableVideo("missing", f"can't look at {str(path)!r}: {error}") from None
+    if not stat.S_ISREG(mode.st_mode):
+        kind = "directory" if stat.S_ISDIR(mode.st_mode) else "pipe, socket or device"
+        raise UnreadableVideo("not_a_file", f"expected a regular file, found a {kind}: {path}")
+    if mode.st_size == 0:
+        raise UnreadableVideo("empty_file", f"expected a video, found 0 bytes: {path}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(400)
+            container = _by_magic(head)
+            if container is None:
+                raise UnreadableVideo(
+                    "not_a_video", f"expected a video container, found {head[:12]!r}: {path}"
+                )
+            _refuse_cut(path, container, file, mode.st_size, head)
+    except PermissionError:
+        raise UnreadableVideo("no_permission", f"may not read {path}") from None
+    return container
+
+
+def _by_magic(head: bytes) -> str | None:
+    if head[4:8] in _ISO_BOXES:
+        return "mp4"
+    if head[:4] == b"RIFF" and head[8:11] == b"AVI":
+        return "avi"
+    if len(head) >= 189 and head[0] == head[188] == 0x47:
+        return "mpegts"
+    if len(head) >= 197 and head[4] == head[196] == 0x47:
+        return "mpegts"
+    return next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
+
+
+def _refuse_cut(path: Path, container: str, file: BinaryIO, size: int, head: bytes) -> None:
+    if container == "mp4":
+        end = _end_of_boxes(file, size)
+    elif container == "avi":
+        end = 8 + int.from_bytes(head[4:8], "little")
+    elif container == "matroska":
+        end = _end_of_segment(head, size)
+    else:
+        return
+    if end > size:
+        raise UnreadableVideo(
+            "damaged", f"expected at least {end:,} bytes, found {size:,}: the tail is cut: {path}"
+        )
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Where the last top-level box of an ISO file says it ends (fragments are boxes too)."""
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        header = file.read(16)
+        length = int.from_bytes(header[:4], "big")
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if length == 0:  # up to the end of the file
+            return size
+        if length < 8 or not all(32 <= byte < 127 or byte == 0xA9 for byte in header[4:8]):
+            return position  # padding after the last box; the decoder judges the rest
+        position += length
+    return position
+
+
+def _end_of_segment(head: bytes, size: int) -> int:
+    """Where the first segment of a Matroska file says it ends."""
+    length, position = _vint(head, 4)
+    position += length or 0
+    if head[position : position + 4] != b"\x18\x53\x80\x67":
+        return size
+    length, position = _vint(head, position + 4)
+    return size if length is None else position + length
+
+
+def _vint(data: bytes, position: int) -> tuple[int | None, int]:
+    """An EBML number and the place after it; None stands for unknown."""
+    if position >= len(data) or data[position] == 0:
+        return None, position + 1
+    width = 9 - data[position].bit_length()
+    value = int.from_bytes(data[position : position + width], "big") & ((1 << 7 * width) - 1)
+    unknown = value == (1 << 7 * width) - 1
+    return (None if unknown else value), position + width

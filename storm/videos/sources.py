@@ -1,0 +1,258 @@
+"""Question sets in files: entries in, `VideoSample` rows and named rejections out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import posixpath
+import typing
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.errors import DataError, UnreadableVideo
+from storm.records import Rejected, Split, VideoSample
+from storm.videos.container import recognise
+from storm.videos.formats import BadEntry, Columns, RawQuestion, by_columns, llava_video, video_r1
+from storm.videos.rows import Entry, read_entries
+
+Kind = Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"]
+
+
+class QuestionFile(BaseModel):
+    """A file of questions about videos under one root."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    questions: str  # the file
+    root: str | None = None  # folder of the videos; None: the question file's
+    kind: Kind = "auto"
+    columns: Columns = Columns()
+    test_share: float = Field(0.2, ge=0, le=1)  # of the videos whose split the file leaves open
+    seed: int = 0  # of the split
+
+    def root_path(self) -> Path:
+        """The folder that video paths are relative to and may not leave."""
+        root = Path(self.root) if self.root is not None else Path(self.questions).parent
+        if not root.is_dir():
+            raise DataError(f"expected the videos' root folder, found none: {root}")
+        return root
+
+    def read(self) -> tuple[list[RawQuestion], list[Rejected]]:
+        """Every question with an id of its own; videos are not looked at.
+
+        Raises `DataError` if the file as a whole can't be read.
+        """
+        path = Path(self.questions)
+        form = self.kind if self.kind in ("json", "jsonl", "csv") else None
+        entries = read_entries(path, form)
+        rejected = [entry for entry in entries if isinstance(entry, Rejected)]
+        good = [entry for entry in entries if isinstance(entry, Entry)]
+        kind = self.kind if self.kind in ("video_r1", "llava_video") else _kind_of(good)
+        if form or kind is None:
+            kind = "columns"
+            self._refuse_missing_columns(good)
+        questions: list[RawQuestion] = []
+        for entry in good:
+            try:
+                if kind == "video_r1":
+                    questions += video_r1(entry)
+                elif kind == "llava_video":
+                    questions += llava_video(entry)
+                else:
+                    questions += by_columns(entry, self.columns)
+            except BadEntry as error:
+                detail = f"{entry.where}: {error}"
+                rejected.append(Rejected(id=_name(entry), reason=error.reason, detail=detail))
+        questions, duplicates = _without_duplicates(questions)
+        return questions, _renamed(rejected, questions, duplicates) + duplicates
+
+    def samples(self) -> tuple[list[VideoSample], list[Rejected], Path]:
+        """Rows in the file's order, what was refused, and the root the paths are relative to."""
+        questions, rejected = self.read()
+        root = self.root_path()
+        videos: dict[str, tuple[str, str] | Rejected] = {}  # as written: (video_id, sha256)
+        for question in questions:
+            if question.video not in videos:
+                videos[question.video] = _look_at(root, question.video)
+        known = {v[0]: v[1] for v in videos.values() if not isinstance(v, Rejected)}
+        chosen = self._chosen_splits(questions, videos)
+        splits = self._splits(known, chosen)
+        samples: list[VideoSample] = []
+        for question in questions:
+            video = videos[question.video]
+            if isinstance(video, Rejected):
+                detail = f"{question.where}: {video.detail}"
+                rejected.append(Rejected(id=question.id, reason=video.reason, detail=detail))
+                continue
+            video_id, sha256 = video
+            if question.split not in (None, splits[video_id]):
+                rejected.append(_bad_split(question, splits[video_id]))
+                continue
+            samples.append(
+                VideoSample(
+                    id=question.id,
+                    video_id=video_id,
+                    video_path=video_id,
+                    video_sha256=sha256,
+                    split=splits[video_id],
+                    question=question.question,
+                    options=question.options,
+                    answer=question.answer,
+                )
+            )
+        return samples, rejected, root
+
+    def _refuse_missing_columns(self, entries: list[Entry]) -> None:
+        found = {name for entry in entries for name in entry.fields}
+        for role in ("video", "question", "answer"):
+            name = getattr(self.columns, role)
+            if entries and name not in found:
+                raise DataError(
+                    f"expected a column {name!r} for the {role}, found {sorted(found)}: "
+                    f"name it with columns.{role} ({self.questions})"
+                )
+        given = self.columns.model_fields_set & {"id", "options", "split"}
+        for role in sorted(given):
+            if entries and getattr(self.columns, role) not in found:
+                raise DataError(
+                    f"expected a column {getattr(self.columns, role)!r} (columns.{role}), "
+                    f"found {sorted(found)} ({self.questions})"
+                )
+
+    @staticmethod
+    def _chosen_splits(
+        questions: Iterable[RawQuestion], videos: dict[str, tuple[str, str] | Rejected]
+    ) -> dict[str, Split]:
+        """The file's own word, for each video_id: its first question's that has one."""
+        chosen: dict[str, Split] = {}
+        for question in questions:
+            video = videos[question.video]
+            if question.split in typing.get_args(Split) and not isinstance(video, Rejected):
+                chosen.setdefault(video[0], typing.cast(Split, question.split))
+        return chosen
+
+    def _splits(self, known: dict[str, str], chosen: dict[str, Split]) -> dict[str, Split]:
+        """A split for each video, by a hash; equal bytes under two names share one.
+
+        Stable when videos are added, save that neither side stays empty while there are two.
+        """
+        first_name: dict[str, str] = {}
+        for video_id in sorted(known):
+            first_name.setdefault(known[video_id], video_id)
+        open_ids = sorted(set(first_name.values()) - set(chosen), key=self._rank)
+        test = {name for name in open_ids if self._rank(name) < self.test_share}
+        if len(open_ids) > 1 and 0 < self.test_share < 1 and not chosen:
+            test = test or {open_ids[0]}
+            test = test - {open_ids[-1]} if len(test) == len(open_ids) else test
+        by_hash: dict[str, Split] = {name: "test" if name in test else "train" for name in open_ids}
+        splits = by_hash | chosen
+        return {
+            video_id: chosen.get(video_id, splits[first_name[sha256]])
+            for video_id, sha256 in known.items()
+        }
+
+    def _rank(self, video_id: str) -> float:
+        """A place in [0, 1) that depends on the name and the seed alone."""
+        digest = hashlib.sha256(f"{self.seed}\0{video_id}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def video_id_of(path: str) -> str:
+    """The video's id: its path under the root, without `.` and `..`; one file, one spelling."""
+    return posixpath.normpath(path)
+
+
+def _look_at(root: Path, written: str) -> tuple[str, str] | Rejected:
+    """(video_id, sha256) of a video, or why it can't be used."""
+    video_id = video_id_of(written)
+    inside = os.path.realpath(root)
+
+    def refuse(reason: str, detail: str) -> Rejected:
+        return Rejected(id=written, reason=reason, detail=detail)
+
+    if "\0" in written or "\n" in written:
+        return refuse("bad_path", f"expected a path, found {written!r}")
+    if posixpath.isabs(written) or video_id.split("/")[0] == "..":
+        return refuse("path_leaves_root", f"expected a path under {root}, found {written!r}")
+    real = os.path.realpath(os.path.join(inside, video_id))
+    if os.path.commonpath([inside, real]) != inside:
+        return refuse("path_leaves_root", f"{written!r} is a link to outside of {root}")
+    try:
+        recognise(Path(real))
+        return video_id, file_sha256(Path(real))
+    except UnreadableVideo as error:
+        return refuse(error.reason, error.detail)
+    except OSError as error:
+        return refuse("unreadable", f"{written!r}: {error}")
+
+
+def _kind_of(entries: list[Entry]) -> str | None:
+    """Which format the entries have; None: plain columns."""
+    for entry in entries[:1]:
+        if "conversations" in entry.fields:
+            return "llava_video"
+        if {"problem", "solution", "path"} <= entry.fields.keys():
+            return "video_r1"
+    return None
+
+
+def _name(entry: Entry) -> str:
+    """What a refused entry is called: its id if that can be shown, else its place."""
+    for key in ("id", "problem_id"):
+        value = entry.fields.get(key)
+        if isinstance(value, int) or (isinstance(value, str) and value and value.isprintable()):
+            return str(value)
+    return entry.where
+
+
+def _without_duplicates(
+    questions: list[RawQuestion],
+) -> tuple[list[RawQuestion], list[Rejected]]:
+    """Ids that are equal but for case or Unicode form are refused, all of them: which is meant?"""
+    alike: dict[str, list[RawQuestion]] = defaultdict(list)
+    for question in questions:
+        alike[unicodedata.normalize("NFKC", question.id).casefold()].append(question)
+    single = [q for group in alike.values() if len(group) == 1 for q in group]
+    rejected: list[Rejected] = []
+    for group in alike.values():
+        places = ", ".join(f"{q.id!r} at {q.where}" for q in group)
+        for name in sorted({q.id for q in group}) if len(group) > 1 else ():
+            rejected.append(Rejected(id=name, reason="duplicate_id", detail=f"found {places}"))
+    return single, rejected
+
+
+def _renamed(
+    rejected: list[Rejected], questions: list[RawQuestion], duplicates: list[Rejected]
+) -> list[Rejected]:
+    """A refused entry goes by its place if its id is another's: each id has one fate."""
+    taken = {q.id for q in questions} | {r.id for r in duplicates}
+    renamed: list[Rejected] = []
+    for refused in rejected:
+        name = refused.id
+        if name in taken:
+            name = refused.detail.split(":")[0]
+        taken.add(name)
+        renamed.append(dataclasses.replace(refused, id=name))
+    return renamed
+
+
+def _bad_split(question: RawQuestion, taken: str) -> Rejected:
+    if question.split in typing.get_args(Split):
+        reason = "split_conflict"
+        detail = f"{question.where}: says {question.split!r}, its video is in {taken!r}"
+    else:
+        reason = "bad_split"
+        detail = f"{question.where}: expected base, train or test, found {question.split!r}"
+    return Rejected(id=question.id, reason=reason, detail=detail)

@@ -1,0 +1,85 @@
+"""The stage `videos`: where the questions and their videos come from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from storm.errors import UnreadableVideo
+from storm.records import Rejected, VideoSample
+from storm.stage import Context, Stage, not_identity
+from storm.store import Store, digest, sha256_file
+from storm.videos.sources import QuestionFile
+
+
+@dataclass(frozen=True)
+class VideoStage(Stage[VideoSample]):
+    """Any source of questions on videos."""
+
+    name: ClassVar[str] = "videos"
+    row: ClassVar[type] = VideoSample
+
+    @abstractmethod
+    def locate(self, store: Store, sample: VideoSample) -> Path:
+        """The video file of a sample."""
+
+
+@dataclass(frozen=True)
+class QuestionVideos(VideoStage):
+    """A question file of the user's; every video is probed before it is let in."""
+
+    version: ClassVar[int] = 1
+    source: QuestionFile = not_identity(None)  # its rows enter by `outside` and the item keys
+
+    @cached_property
+    def _read(self) -> tuple[list[VideoSample], list[Rejected], Path]:
+        return self.source.samples()
+
+    def outside(self) -> dict[str, str]:
+        samples, rejected, _ = self._read
+        return {"questions": digest([[s.__dict__ for s in samples], [r.id for r in rejected]])}
+
+    def rejected(self) -> Iterable[Rejected]:
+        return self._read[1]
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        return [(s.id, (digest(s.__dict__),)) for s in self._read[0]]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
+        from storm.videos.decode import probe
+
+        samples, _, root = self._read
+        wanted = {s.id: s for s in samples}
+        unreadable: dict[str, UnreadableVideo | None] = {}
+        for (item_id,) in Context.batches(context, [(i,) for i in ids], lambda i: i[0]):
+            sample = wanted[item_id]
+            path = root / sample.video_path
+            if sample.video_id not in unreadable:
+                try:
+                    probe(path)
+                    unreadable[sample.video_id] = None
+                except UnreadableVideo as e:
+                    unreadable[sample.video_id] = e
+            problem = unreadable[sample.video_id]
+            if problem is None and sha256_file(path) != sample.video_sha256:
+                problem = UnreadableVideo("changed", f"{path.name} was replaced during the run")
+            if problem is None:
+                yield sample
+            else:
+                yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
+
+    def locate(self, store: Store, sample: VideoSample) -> Path:
+        return self._read[2] / sample.video_path
+
+
+def videos_of(stage: VideoStage, store: Store, *splits: str) -> dict[str, VideoSample]:
+    """One sample for each distinct video of some splits, by video id, in order of id."""
+    found: dict[str, VideoSample] = {}
+    for sample in stage.rows(store):
+        if sample.split in splits:
+            found.setdefault(sample.video_id, sample)
+    return dict(sorted(found.items()))

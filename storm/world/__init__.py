@@ -1,0 +1,1 @@
+"""The shell world: scenes, renderer, questions, script language."""

@@ -1,0 +1,81 @@
+"""The stage `videos` of the shell world: renders its own videos and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.records import Split, VideoSample
+from storm.stage import Context, not_identity
+from storm.store import Store, sha256_file
+from storm.videos.stage import VideoStage
+from storm.world.scene import Scene, World, question, sample_scenes
+
+
+class Counts(BaseModel):
+    """How many videos each split has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: int = Field(0, ge=0)
+    train: int = Field(1000, ge=0)
+    test: int = Field(1024, ge=0)
+
+
+@dataclass(frozen=True)
+class ShellVideos(VideoStage):
+    """One video and one question for each scene; the truth is not stored, it follows from seed."""
+
+    world: World = World()
+    seed: int = 0
+    counts: Counts = not_identity(Counts())
+
+    def outside(self) -> dict[str, int]:
+        return self.counts.model_dump()
+
+    def scenes(self, split: Split) -> dict[str, Scene]:
+        """Video id -> truth."""
+        scenes = sample_scenes(self.world, split, getattr(self.counts, split), self.seed)
+        return {f"{split}-{n:05d}": scene for n, scene in enumerate(scenes)}
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        splits: tuple[Split, ...] = ("base", "train", "test")
+        return [
+            (i, ()) for split in splits if getattr(self.counts, split) for i in self.scenes(split)
+        ]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample]:
+        from storm.videos.encode import encode_mp4
+        from storm.world.render import render
+
+        scenes: dict[str, tuple[Split, Scene]] = {}
+        splits: tuple[Split, ...] = ("base", "train", "test")
+        for split in splits:
+            scenes.update({i: (split, s) for i, s in self.scenes(split).items()})
+        for batch in context.batches(ids, str):
+            for item_id in batch:
+                split, scene = scenes[item_id]
+                path = context.artifact.blob_path(item_id, ".mp4")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                encode_mp4(path, render(scene, self.world), self.world.fps)
+                text, options, answer = question(scene, self.world)
+                yield VideoSample(
+                    id=item_id,
+                    video_id=item_id,
+                    video_path=path.relative_to(context.artifact.path).as_posix(),
+                    video_sha256=sha256_file(path),
+                    split=split,
+                    question=text,
+                    options=options,
+                    answer=answer,
+                )
+
+    def blob_of(self, row: VideoSample) -> tuple[str, str]:
+        return row.video_path, row.video_sha256
+
+    def locate(self, store: Store, sample: VideoSample) -> Path:
+        return self.artifact(store).path / sample.video_path

@@ -1,0 +1,65 @@
+"""The rollout as it is defined: K + 1 full forward passes of one unpadded row, no cache.
+
+It goes through transformers' outer model with its own sdpa attention and positions, so that it
+shares nothing with the student but weights and token ids.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from storm.student import Example, Student
+
+
+def _full(student: Student, example: Example, ids: torch.Tensor, latents: list[torch.Tensor]):
+    """Last hidden states (1, S, d) of `ids` with `latents` in the places of the pads."""
+    adapter, model = student.adapter, student.model
+    embeds = model.get_input_embeddings()(ids[None])
+    pads = ids == student.prompts.latent_ids[1]
+    if latents:
+        embeds = embeds.masked_scatter(pads[None, :, None], torch.cat(latents, 1))
+    kinds = (ids == adapter.video_pad_id).int()[None] * 2
+    arguments: dict[str, Any] = {}
+    if example.videos:
+        outputs = SimpleNamespace(
+            pooler_output=tuple(v.tokens for v in example.videos),
+            deepstack_features=[
+                tuple(v.deepstack[i] for v in example.videos)
+                for i in range(adapter.deepstack_layers)
+            ],
+        )
+        grids = torch.tensor([v.grid_thw for v in example.videos])
+        arguments = {"mm_encoder_outputs": {"video": outputs}, "video_grid_thw": grids}
+    positions, _ = model.model.get_rope_index(
+        ids[None],
+        mm_token_type_ids=kinds,
+        video_grid_thw=arguments.get("video_grid_thw"),
+        **adapter.rope_extras(example.videos),
+    )
+    return model.model(
+        inputs_embeds=embeds, position_ids=positions, use_cache=False, **arguments
+    ).last_hidden_state
+
+
+def rollout(
+    student: Student, example: Example, feed: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Answer loss (mean over its tokens) and latents (K, d); `feed` (K, d) is fed if given."""
+    start, pad, end = student.prompts.latent_ids
+    prompt = torch.from_numpy(student.prompts.layout(example).ids)
+    assert example.answer is not None
+    answer = torch.tensor(student.prompts.answer_ids(example.answer))
+    one = prompt.new_tensor
+    latents: list[torch.Tensor] = []
+    fed: list[torch.Tensor] = []
+    for i in range(student.k):
+        ids = torch.cat([prompt, one([start]), one([pad] * i)])
+        latents.append(student.head(_full(student, example, ids, fed)[:, -1:]))
+        fed.append(latents[-1] if feed is None else feed[None, i : i + 1])
+    ids = torch.cat([prompt, one([start]), one([pad] * student.k), one([end]), answer])
+    hidden = _full(student, example, ids, fed)[0, -len(answer) - 1 : -1]
+    loss = torch.nn.functional.cross_entropy(student.model.lm_head(hidden), answer)
+    return loss, torch.cat(latents, 1)[0]

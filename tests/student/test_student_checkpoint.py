@@ -1,0 +1,134 @@
+"""Folders: the same student after saving, plain transformers beside it, K obeyed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from student_helpers import FAMILIES, K, gap, tiny
+
+from storm.errors import ConfigError
+from storm.student import Example, LatentConfig, PretrainedConfig, Student
+
+
+def test_saved_and_loaded_it_answers_the_same(
+    student: Student, examples: list[Example], tmp_path: Path
+):
+    student.save_pretrained(tmp_path)
+    again = Student.from_pretrained(tmp_path)
+    expected = student.state_dict()
+    for name, value in again.state_dict().items():
+        assert torch.equal(value, expected[name]), name
+    for feeding in ("teacher", "rollout"):
+        a = student(student.collate(examples), feeding=feeding)
+        b = again(again.collate(examples), feeding=feeding)
+        assert torch.equal(a.latents, b.latents) and torch.equal(a.answer_logits, b.answer_logits)
+
+
+def test_plain_transformers_loads_it(student: Student, folder: Path, examples: list[Example]):
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    model, report = AutoModelForImageTextToText.from_pretrained(folder, output_loading_info=True)
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert model.config.text_config._attn_implementation == "sdpa"
+    assert AutoProcessor.from_pretrained(folder).tokenizer.get_vocab() == student.tokenizer.get_vocab()
+    ids = torch.from_numpy(student.prompts.layout(examples[2]).ids)[None]
+    model.eval()
+    with torch.no_grad():
+        tokens = model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            mm_token_type_ids=torch.zeros_like(ids),
+            max_new_tokens=6,
+            do_sample=False,
+            pad_token_id=student.prompts.pad_id,
+        )[0, ids.shape[1] :].tolist()
+    (answer,) = student.generate(student.collate([examples[2]]), "direct", max_new_tokens=6)
+    stop = [i for i, t in enumerate(tokens) if t in student.prompts.stop_ids]
+    assert tuple(tokens[: stop[0] if stop else None]) == answer.token_ids
+
+
+def test_config_carries_the_storm_section(folder: Path):
+    section = json.loads((folder / "config.json").read_text())["storm"]
+    assert LatentConfig.model_validate(section) == LatentConfig(k=K)
+
+
+def test_another_k_is_refused(folder: Path):
+    assert Student.from_pretrained(folder, k=K).k == K
+    with pytest.raises(ConfigError, match=f"K = {K}, found k = {K + 1}"):
+        Student.from_pretrained(folder, k=K + 1)
+
+
+def test_the_same_seed_builds_the_same_bytes(tmp_path: Path):
+    config = FAMILIES["qwen3_vl"]
+    state = torch.get_rng_state()
+    for name in ("one", "two"):
+        config.build(tmp_path / name)
+    assert torch.equal(torch.get_rng_state(), state), "building must not disturb the generator"
+    files = sorted(p.name for p in (tmp_path / "one").iterdir())
+    assert "model.safetensors" in files
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("head", ["rms", "mlp"])
+def test_a_latent_head_is_learned_and_kept(tmp_path: Path, head: str):
+    tiny("qwen3_vl", head=head).build(tmp_path / "a")
+    student = Student.from_pretrained(tmp_path / "a")
+    batch = student.collate([Example(prompt="Where?", answer="left")])
+    before = student(batch).latents
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+    student(batch).answer_loss.backward()
+    assert any(p.grad is not None and p.grad.any() for p in student.head.parameters())
+    optimizer.step()
+    student.save_pretrained(tmp_path / "b")
+    found = Student.from_pretrained(tmp_path / "b")(batch).latents
+    assert gap(found, student(batch).latents) == 0 and gap(found, before) > 1e-4
+    (tmp_path / "b" / "latent_head.safetensors").unlink()
+    with pytest.raises(ConfigError, match="latent_head"):
+        Student.from_pretrained(tmp_path / "b")
+
+
+def _plain(folder: Path, out: Path) -> None:
+    """The checkpoint as it would be without STORM: no section, no latent tokens."""
+    from transformers import AutoModelForImageTextToText
+
+    from storm.student.tiny import _processor  # pyright: ignore[reportPrivateUsage]
+    from storm.student.tokenizer import train_tokenizer
+
+    config = FAMILIES["qwen3_vl"]
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    del model.config.storm
+    none = LatentConfig.model_construct(start="<|im_end|>", pad="<|im_end|>", end="<|im_end|>")
+    tokenizer = train_tokenizer(config.corpus, 300, none)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.save_pretrained(out)
+    _processor(config, tokenizer).save_pretrained(out)
+
+
+def test_a_pretrained_model_is_given_the_tokens(tmp_path: Path):
+    FAMILIES["qwen3_vl"].build(tmp_path / "built")
+    _plain(tmp_path / "built", tmp_path / "plain")
+    with pytest.raises(ConfigError, match="PretrainedConfig"):
+        Student.from_pretrained(tmp_path / "plain")
+    config = PretrainedConfig(
+        path=tmp_path / "plain", latent=LatentConfig(k=3), dtype="float32"
+    )
+    config.build(tmp_path / "student")
+    student = Student.from_pretrained(tmp_path / "student")
+    assert student.k == 3 and len(set(student.prompts.latent_ids)) == 3
+    weight = student.model.get_input_embeddings().weight
+    first = min(student.prompts.latent_ids)
+    assert gap(weight[first], weight[:first].mean(0)) < 1e-6
+    answer = student.generate(student.collate([Example(prompt="Where?")]), "latent")[0]
+    assert answer.latents is not None and answer.latents.shape == (3, student.hidden_size)
+
+
+def test_a_missing_checkpoint_is_an_error(tmp_path: Path):
+    with pytest.raises(ConfigError, match="checkpoint folder"):
+        PretrainedConfig(path=tmp_path / "none").build(tmp_path / "out")
+    with pytest.raises(ConfigError, match="checkpoint folder"):
+        Student.from_pretrained(tmp_path / "none")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,83 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from storm.errors import DataError
+from storm.records import LETTERS, VideoSample
+from storm.training import order
+from storm.training.questions import reordered
+from storm.training.schedule import learning_rate
+
+
+def test_an_epoch_sees_every_row_once_and_epochs_differ():
+    first, second = (order.epoch_order(50, "a", 0, epoch) for epoch in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert first.tolist() != second.tolist()
+    assert first.tolist() != order.epoch_order(50, "a", 1, 0).tolist()
+
+
+def test_batches_follow_each_other_without_a_gap():
+    rows = np.concatenate([order.rows_at(step, 8, 20, "a", 0) for step in range(5)])
+    expected = np.concatenate([order.epoch_order(20, "a", 0, epoch) for epoch in (0, 1)])
+    assert rows.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_any_number_of_ranks_sees_the_same_rows(ranks):
+    rows = order.rows_at(3, 8, 30, "a", 0)
+    seen = np.concatenate([order.share_of(rows, rank, ranks) for rank in range(ranks)])
+    assert sorted(seen) == sorted(rows)
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused():
+    with pytest.raises(DataError, match="share equally"):
+        order.share_of(range(7), 0, 2)
+
+
+def test_option_order_is_a_function_of_its_arguments_and_number_0_is_as_written():
+    assert order.option_order(0, "q", 0, 4) == (0, 1, 2, 3)
+    orders = {order.option_order(0, "q", number, 4) for number in range(30)}
+    assert len(orders) > 12
+    assert all(sorted(o) == [0, 1, 2, 3] for o in orders)
+    assert order.option_order(0, "q", 3, 4) == order.option_order(0, "q", 3, 4)
+
+
+def test_the_answer_letter_follows_its_text():
+    sample = VideoSample(
+        id="q",
+        video_id="v",
+        video_path="v.mp4",
+        video_sha256="0",
+        split="train",
+        question="Which?",
+        options=("one", "two", "three", "four"),
+        answer="C",
+    )
+    letters = set()
+    for number in range(20):
+        new = reordered(sample, number, seed=5)
+        assert new.options[LETTERS.index(new.answer)] == "three"
+        letters.add(new.answer)
+    assert letters == set("ABCD")
+
+
+def test_a_derangement_moves_every_video():
+    ids = [f"v{i}" for i in range(40)]
+    donor = order.derangement(ids, 0)
+    assert sorted(donor) == sorted(donor.values()) == sorted(ids)
+    assert all(a != b for a, b in donor.items())
+    assert donor == order.derangement(ids[::-1], 0) != order.derangement(ids, 1)
+    with pytest.raises(DataError, match="two videos"):
+        order.derangement(["v", "v"], 0)
+
+
+def test_the_rate_warms_up_and_ends_at_its_share():
+    rates = [
+        learning_rate(s, steps=100, peak=2.0, warmup_steps=10, final_share=0.05) for s in range(100)
+    ]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == pytest.approx(2.0)
+    assert rates[9] == pytest.approx(2.0)
+    assert rates[-1] == pytest.approx(0.1)
+    assert all(a >= b for a, b in itertools.pairwise(rates))
