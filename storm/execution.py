@@ -66,7 +66,7 @@ def _take_over(
             continue
         found: list[Entry] = []
         for path in folder.glob("*.journal"):
-            found += [e for e in replay(path, stage.row).values() if _is_wanted(e, wanted)]
+            found += [e for e in replay(path, stage.row, repair=False).values() if _is_wanted(e, wanted)]
         for path in folder.glob("shard-*.arrow"):
             table = open_shard(path)
             pairs = zip(table["id"].to_pylist(), table["_key"].to_pylist(), strict=True)

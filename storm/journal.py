@@ -75,15 +75,15 @@ def _payloads(data: bytes) -> Iterator[tuple[bytes, int]]:
         yield payload, at
 
 
-def replay(path: Path, row_type: type) -> dict[str, Entry]:
-    """Item id -> its last entry. Cuts a torn tail off the file."""
+def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:
+    """Item id -> its last entry. `repair` cuts a torn tail off the file; for its owner only."""
     if not path.exists():
         return {}
     data, end, entries = path.read_bytes(), 0, {}
     for payload, end in _payloads(data):  # noqa: B007 - `end` is used below
         entry = _decode(payload, row_type)
         entries[entry.id] = entry
-    if end < len(data):
+    if repair and end < len(data):
         os.truncate(path, end)
     return entries
 

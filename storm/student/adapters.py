@@ -105,7 +105,11 @@ class Adapter:
 
 
 class Qwen3VL(Adapter):
-    """A timestamp before each temporal patch; deepstack features enter the first layers."""
+    """A timestamp before each temporal patch; deepstack features enter the first layers.
+
+    The video stands as Qwen wrote it: marks around each temporal patch, none around the whole.
+    (transformers from 5.10 keeps one more pair, if the chat template writes it around the pad.)
+    """
 
     family = "qwen3_vl"
 
@@ -114,7 +118,9 @@ class Qwen3VL(Adapter):
         return len(self.model.config.vision_config.deepstack_visual_indexes)
 
     def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
-        patch = f"{VISION_START}{VIDEO_PAD * (grid_thw[1] * grid_thw[2] // self.merged)}{VISION_END}"
+        patch = (
+            f"{VISION_START}{VIDEO_PAD * (grid_thw[1] * grid_thw[2] // self.merged)}{VISION_END}"
+        )
         times = list(pts_seconds)
         times += [times[-1]] * (-len(times) % self.temporal_patch)
         step = self.temporal_patch

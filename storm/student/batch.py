@@ -35,10 +35,12 @@ class VideoTokens:
     tokens: torch.Tensor  # (merged tokens, hidden)
     grid_thw: tuple[int, int, int]  # patches in time, height and width before merging
     pts_seconds: tuple[float, ...]  # of the frames
-    deepstack: tuple[torch.Tensor, ...] = ()  # (merged tokens, hidden) a layer, if the family has it
+    deepstack: tuple[
+        torch.Tensor, ...
+    ] = ()  # (merged tokens, hidden) a layer, if the family has it
 
     def packed(self) -> np.ndarray:
-        """(merged tokens, hidden * (1 + deepstack layers)): all of it, for `VideoFeatures.tokens`."""
+        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
         return torch.cat([self.tokens, *self.deepstack], 1).detach().float().cpu().numpy()
 
     @classmethod

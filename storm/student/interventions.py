@@ -117,7 +117,9 @@ class Oracle(Intervention):
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
         if batch.targets is None or not bool(batch.has_targets.all()):
-            raise DataError("expected targets in every example for oracle latents, found some without")
+            raise DataError(
+                "expected targets in every example for oracle latents, found some without"
+            )
         return batch.targets.to(latents)
 
 

@@ -17,7 +17,7 @@ class LatentConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    k: int = Field(8, ge=0)  # latent steps between question and answer
+    k: int = Field(default=8, ge=0)  # latent steps between question and answer
     head: Literal["identity", "rms", "mlp"] = "identity"
     start: str = "<|latent_start|>"
     pad: str = "<|latent_pad|>"

@@ -63,5 +63,5 @@ def add_tokens(model: Any, tokenizer: Any, latent: LatentConfig) -> None:
     ids = tokenizer.convert_tokens_to_ids(new)
     with torch.no_grad():
         for part in (model.get_input_embeddings(), model.get_output_embeddings()):
-            used = part.weight[: min(ids)]
-            part.weight[ids] = used.float().mean(0).to(used.dtype)
+            mean = part.weight[: min(ids)].float().mean(0)
+            part.weight[ids] = mean.to(part.weight.dtype)

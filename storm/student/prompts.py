@@ -58,11 +58,15 @@ class Prompts:
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """The answer's tokens and the end of the turn."""
-        return self._answers.get(answer, lambda: (*self._encode(answer, "answer"), self.turn_end_id))
+        return self._answers.get(
+            answer, lambda: (*self._encode(answer), self.turn_end_id)
+        )
 
     def text(self, example: Example) -> str:
         """The prompt as text, up to where the assistant speaks."""
-        videos = "".join(self.adapter.placeholder(v.grid_thw, v.pts_seconds) for v in example.videos)
+        videos = "".join(
+            self.adapter.placeholder(v.grid_thw, v.pts_seconds) for v in example.videos
+        )
         return (
             f"{self.adapter.system}<|im_start|>user\n{videos}{example.prompt}<|im_end|>\n"
             "<|im_start|>assistant\n"
@@ -90,16 +94,17 @@ class Prompts:
                     f"{len(video.deepstack)}: keep VideoTokens.packed(), read with VideoTokens.of"
                 )
 
-    def _encode(self, text: str, what: str) -> list[int]:
+    def _encode(self, answer: str) -> list[int]:
+        self._check_plain(answer, "answer")
+        return self.tokenizer.encode(answer, add_special_tokens=False)
+
+    def _check_plain(self, text: str, what: str) -> None:
         found = [token for token in self._special if token in text]
         if found:
             raise DataError(f"expected no special tokens in the {what}, found {found}")
-        return self.tokenizer.encode(text, add_special_tokens=False)
 
     def _make_layout(self, example: Example) -> Layout:
-        for token in self._special:
-            if token in example.prompt:
-                raise DataError(f"expected no special tokens in the prompt, found {token!r}")
+        self._check_plain(example.prompt, "prompt")
         text = self.text(example)
         ids = np.array(self.tokenizer.encode(text, add_special_tokens=False), np.int64)
         mask = ids == self.adapter.video_pad_id

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Each row draws (torch's generator): its own latents with probability `p`, else the targets."""
+    """Each row draws (torch's generator): its own latents with probability `p`, or the targets."""
 
     p: float
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from storm.errors import ConfigError, DataError
-from storm.student import attention, batch as batches, rollout
+from storm.student import attention, rollout
+from storm.student import batch as batches
 from storm.student.adapters import Pixels, adapter_for
 from storm.student.batch import Batch, Example, VideoTokens
 from storm.student.latents import LatentConfig
@@ -125,7 +126,7 @@ class Student(nn.Module):
         for frames, times in videos:
             if len(frames) != len(times):
                 raise DataError(
-                    f"expected a time for each frame, found {len(frames)} frames, {len(times)} times"
+                    f"expected a time for each of {len(frames)} frames, found {len(times)}"
                 )
         pixels = self.adapter.pixels([frames for frames, _ in videos])
         made = self.adapter.features(pixels)

@@ -108,8 +108,13 @@ def _processor(config: TinyConfig, tokenizer: Any) -> Any:
     image = Qwen2VLImageProcessor(
         size={"shortest_edge": 1, "longest_edge": vision.max_frame_pixels}, **shape
     )
+    pad = "<|video_pad|>"  # qwen3_vl's processor writes the marks around each temporal patch
+    shown = pad if config.family == "qwen3_vl" else f"<|vision_start|>{pad}<|vision_end|>"
     return kind(
-        image_processor=image, tokenizer=tokenizer, video_processor=video, chat_template=CHAT_TEMPLATE
+        image_processor=image,
+        tokenizer=tokenizer,
+        video_processor=video,
+        chat_template=CHAT_TEMPLATE.replace("VIDEO", shown),
     )
 
 

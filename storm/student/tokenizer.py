@@ -22,10 +22,10 @@ SPECIAL = (
 )
 TURN = "<|im_start|>user\nassistant\nsystem\nYou are a helpful assistant.\n"
 PIECES = r"<[0-9.]+ seconds>| ?[A-Za-z]+| ?[0-9]|\s+| ?[^\sA-Za-z0-9]+"
-CHAT_TEMPLATE = (
+CHAT_TEMPLATE = (  # VIDEO: what stands for a video before the processor expands it
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
     "{% if m.content is string %}{{ m.content }}{% else %}{% for c in m.content %}"
-    "{% if c.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% if c.type == 'video' %}VIDEO"
     "{% elif c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
     "{% else %}{{ c.text }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -100,8 +100,9 @@ class Row:
     cup: Colour
 
     @property
-    def tops(self) -> list[int]:
-        return [box[1] for box in self.boxes]
+    def unevenness_px(self) -> int:
+        tops = [box[1] for box in self.boxes]
+        return max(tops) - min(tops)
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,17 @@ def _frames(images: Sequence[bytes]) -> np.ndarray:
 
 
 def find_row(frames: np.ndarray) -> Row:
-    """The row in the frame where it is straightest, the first of equals; raises Unreadable."""
-    rows = [row for row in map(_row_in, frames) if row is not None]
-    if not rows:
+    """The row in the first frame where it is straight, else the straightest; raises Unreadable."""
+    best: Row | None = None
+    for frame in frames:
+        row = _row_in(frame)
+        if row is not None and (best is None or row.unevenness_px < best.unevenness_px):
+            best = row
+        if best is not None and best.unevenness_px <= 1:
+            return best
+    if best is None:
         raise Unreadable("no_row", "expected all cups in a row in one frame at least, found none")
-    return min(rows, key=lambda row: max(row.tops) - min(row.tops))
+    return best
 
 
 def _row_in(frame: np.ndarray) -> Row | None:

@@ -24,7 +24,7 @@ _SEEN = {
 
 
 class TemplateTeacher:
-    """Writes what the keyframes' times and reasons say; for trying the path, not for its quality."""
+    """Writes what the keyframes' times and reasons say; for trying the path, not for quality."""
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")

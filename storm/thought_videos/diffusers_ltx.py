@@ -142,8 +142,8 @@ class LTXConditionGenerator:
                 fit(unjpeg(r.keyframes.images[plan[index]]), config.height_px, config.width_px)
                 for r, plan in zip(requests, plans, strict=True)
             ]
-            images = [Image.fromarray(image) for image in images]
-            conditions.append(LTXVideoCondition(image=images, frame_index=index))
+            pictures: Any = [Image.fromarray(image) for image in images]  # one a clip of the batch
+            conditions.append(LTXVideoCondition(image=pictures, frame_index=index))
         with torch.inference_mode():
             video = self.pipeline(
                 conditions=conditions,
@@ -199,8 +199,10 @@ def _plan(keyframes: Keyframes, config: LTXConditionGenerator.Config) -> dict[in
 def _from_pretrained(path: str, revision: str | None, dtype: Any) -> Any:
     try:
         from diffusers import LTXConditionPipeline
+        from diffusers.utils import logging
     except ImportError as error:
         raise BackendMissing("diffusers", "generate", "the LTX generator") from error
+    logging.set_verbosity_error()  # it warns of its own scheduler at each call
     try:
         return LTXConditionPipeline.from_pretrained(
             path, revision=revision, dtype=dtype, use_safetensors=True

@@ -31,9 +31,7 @@ class KeyframesGenerator:
 
     def _draw(self, keyframes: Keyframes) -> np.ndarray:
         canvas = self.config
-        images = [
-            fit(unjpeg(data), canvas.height_px, canvas.width_px) for data in keyframes.images
-        ]
+        images = [fit(unjpeg(data), canvas.height_px, canvas.width_px) for data in keyframes.images]
         times = keyframes.pts_seconds
         drawn = [
             self._at(float(time), times, images)

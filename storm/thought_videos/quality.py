@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,7 +56,7 @@ class QualityGate(BaseModel):
     def _static(self, frames: np.ndarray) -> Fault | None:
         if self.static is None or len(frames) < 2:
             return None
-        pairs = zip(frames[:-1], frames[1:], strict=True)  # a pair at a time: memory stays flat
+        pairs = pairwise(frames)  # one at a time: memory stays flat
         change = float(np.mean([np.abs(b.astype(np.int16) - a).mean() for a, b in pairs]))
         if change > self.static:
             return None

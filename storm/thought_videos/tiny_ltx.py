@@ -34,7 +34,6 @@ def save_tiny_ltx(folder: Path, seed: int) -> None:
                 d_ff=37,
                 num_layers=2,
                 num_heads=4,
-                decoder_start_token_id=0,
             )
         )
         vae = AutoencoderKLLTXVideo(

@@ -3,7 +3,8 @@
 Every frame of a file is decoded by PyAV in its strict mode, and counted against the packets, so
 that damage never passes for content; decord, which jumps to a frame quickly but repairs damaged
 ones in silence, reads only what the caller knows to be `whole` (PyAV behind it for what it
-can't). Unscaled 8-bit frames are equal from both. Call these in a child process with limits: a codec may crash.
+can't). Unscaled 8-bit frames are equal from both. Call these in a child process with limits: a
+codec may crash.
 """
 
 from __future__ import annotations

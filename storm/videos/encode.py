@@ -19,11 +19,10 @@ def encode_mp4(path: str | Path, frames: np.ndarray, fps: float, crf: int = 23) 
     under one libx264.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise DataError(
-            f"expected (T, H, W, 3) uint8 frames, found {frames.shape} {frames.dtype}"
-        )
+        raise DataError(f"expected (T, H, W, 3) uint8 frames, found {frames.shape} {frames.dtype}")
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
         frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -35,7 +34,7 @@ def encode_mp4(path: str | Path, frames: np.ndarray, fps: float, crf: int = 23) 
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
         stream.codec_context.time_base = 1 / rate
-        reformatter = av.video.reformatter.VideoReformatter()
+        reformatter = VideoReformatter()
         for index, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = reformatter.reformat(frame, format="yuv420p")

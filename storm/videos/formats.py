@@ -68,7 +68,7 @@ def video_r1(entry: Entry) -> Iterator[RawQuestion]:
 
 
 def llava_video(entry: Entry) -> Iterator[RawQuestion]:
-    """`id, video, conversations [{from: human, value}, {from: gpt, value}, …]`; a question a pair."""
+    """`id, video, conversations [{from: human, value}, {from: gpt, value}, …]`: pairs."""
     turns = entry.fields.get("conversations")
     if not isinstance(turns, list) or len(turns) < 2 or len(turns) % 2:
         raise BadEntry("bad_conversation", "expected pairs of a question and an answer")
@@ -190,8 +190,8 @@ def _answer(value: str, options: tuple[str, ...]) -> str:
 
 def _split_options(text: str) -> tuple[str, list[str]]:
     """LLaVA-Video puts the options under the question, a line each, and an instruction after."""
-    lines = [line.strip() for line in text.replace("<image>", "").replace("<video>", "").split("\n")]
-    lines = [line for line in lines if line]
+    plain = text.replace("<image>", "").replace("<video>", "")
+    lines = [line.strip() for line in plain.split("\n") if line.strip()]
     starts = [i for i, line in enumerate(lines) if line.startswith(("A.", "A)", "(A)"))]
     if not starts:
         return "\n".join(lines), []

@@ -41,14 +41,16 @@ class Target:
     @property
     def stored(self) -> tuple[int, int]:
         """(height, width) before the turn."""
-        size = (self.height_px, self.width_px)
-        return size[::-1] if self.quarter_turns % 2 else size
+        if self.quarter_turns % 2:
+            return self.width_px, self.height_px
+        return self.height_px, self.width_px
 
 
 @contextmanager
 def opened(path: Path, container: str, limits: Limits) -> Iterator[Any]:
     """The first video stream (PyAV), its codec set to take concealed damage for an error."""
     import av
+    from av.error import FFmpegError
 
     av.logging.set_level(None)
     try:
@@ -65,7 +67,7 @@ def opened(path: Path, container: str, limits: Limits) -> Iterator[Any]:
             stream.codec_context.options = {"err_detect": "explode"}
             stream.codec_context.thread_count = 1
             yield stream
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise UnreadableVideo("damaged", f"{error.strerror}: {path}") from None
 
 
@@ -129,7 +131,7 @@ def read_pyav(
                 threads=1,
             )
             plane = rgb.planes[0]
-            rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
             out[places[index]] = rows[:, : width * 3].reshape(height, width, 3)
     if found != count:
         raise UnreadableVideo("damaged", f"expected {count} frames, decoded {found}: {path}")

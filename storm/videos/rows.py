@@ -83,7 +83,8 @@ def _from_csv(path: Path, text: str) -> Iterator[Entry | Rejected]:
         for row in reader:
             where, start = f"line {start}", reader.line_num + 1
             if None in row or None in row.values():
-                detail = f"{where}: expected {len(reader.fieldnames or ())} cells, found another number"
+                count = len(reader.fieldnames or ())
+                detail = f"{where}: expected {count} cells, found more or fewer"
                 yield Rejected(id=where, reason="bad_row", detail=detail)
             else:
                 yield Entry(where, dict(row))

@@ -20,6 +20,7 @@ from storm.records import Rejected, Split, VideoSample
 from storm.videos.container import recognise
 from storm.videos.formats import BadEntry, Columns, RawQuestion, by_columns, llava_video, video_r1
 from storm.videos.rows import Entry, read_entries
+from storm.videos.splits import assign_splits
 
 Kind = Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"]
 
@@ -82,7 +83,7 @@ class QuestionFile(BaseModel):
                 videos[question.video] = _look_at(root, question.video)
         known = {v[0]: v[1] for v in videos.values() if not isinstance(v, Rejected)}
         chosen = self._chosen_splits(questions, videos)
-        splits = self._splits(known, chosen)
+        splits = assign_splits(known, chosen, self.test_share, self.seed)
         samples: list[VideoSample] = []
         for question in questions:
             video = videos[question.video]
@@ -136,31 +137,6 @@ class QuestionFile(BaseModel):
             if question.split in typing.get_args(Split) and not isinstance(video, Rejected):
                 chosen.setdefault(video[0], typing.cast(Split, question.split))
         return chosen
-
-    def _splits(self, known: dict[str, str], chosen: dict[str, Split]) -> dict[str, Split]:
-        """A split for each video, by a hash; equal bytes under two names share one.
-
-        Stable when videos are added, save that neither side stays empty while there are two.
-        """
-        first_name: dict[str, str] = {}
-        for video_id in sorted(known):
-            first_name.setdefault(known[video_id], video_id)
-        open_ids = sorted(set(first_name.values()) - set(chosen), key=self._rank)
-        test = {name for name in open_ids if self._rank(name) < self.test_share}
-        if len(open_ids) > 1 and 0 < self.test_share < 1 and not chosen:
-            test = test or {open_ids[0]}
-            test = test - {open_ids[-1]} if len(test) == len(open_ids) else test
-        by_hash: dict[str, Split] = {name: "test" if name in test else "train" for name in open_ids}
-        splits = by_hash | chosen
-        return {
-            video_id: chosen.get(video_id, splits[first_name[sha256]])
-            for video_id, sha256 in known.items()
-        }
-
-    def _rank(self, video_id: str) -> float:
-        """A place in [0, 1) that depends on the name and the seed alone."""
-        digest = hashlib.sha256(f"{self.seed}\0{video_id}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def file_sha256(path: Path) -> str:

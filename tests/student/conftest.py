@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from student_helpers import FAMILIES, K, QUESTIONS, shown
+from student_helpers import FAMILIES, QUESTIONS, K, shown
 
 from storm.student import Example, Student, prompt_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
-from storm.student import Example, LatentConfig, Student, TinyConfig, VideoTokens, prompt_of
+from storm.student import LatentConfig, Student, TinyConfig, VideoTokens, prompt_of
 from storm.student.tiny import TextShape, VisionShape
 
 torch.set_num_threads(1)
@@ -71,9 +70,11 @@ def gradients(student: Student) -> dict[str, torch.Tensor]:
 
 def gradient_gap(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
     """The largest difference of a gradient, relative to the norm of the expected one."""
-    assert found.keys() == expected.keys() and found
+    assert found.keys() == expected.keys()
+    assert found
     return max(
-        float((found[n] - expected[n]).norm() / expected[n].norm().clamp(min=1e-3)) for n in expected
+        float((found[n] - expected[n]).norm() / expected[n].norm().clamp(min=1e-3))
+        for n in expected
     )
 
 

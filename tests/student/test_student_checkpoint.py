@@ -24,7 +24,8 @@ def test_saved_and_loaded_it_answers_the_same(
     for feeding in ("teacher", "rollout"):
         a = student(student.collate(examples), feeding=feeding)
         b = again(again.collate(examples), feeding=feeding)
-        assert torch.equal(a.latents, b.latents) and torch.equal(a.answer_logits, b.answer_logits)
+        assert torch.equal(a.latents, b.latents)
+        assert torch.equal(a.answer_logits, b.answer_logits)
 
 
 def test_plain_transformers_loads_it(student: Student, folder: Path, examples: list[Example]):
@@ -33,7 +34,9 @@ def test_plain_transformers_loads_it(student: Student, folder: Path, examples: l
     model, report = AutoModelForImageTextToText.from_pretrained(folder, output_loading_info=True)
     assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert model.config.text_config._attn_implementation == "sdpa"
-    assert AutoProcessor.from_pretrained(folder).tokenizer.get_vocab() == student.tokenizer.get_vocab()
+    assert (
+        AutoProcessor.from_pretrained(folder).tokenizer.get_vocab() == student.tokenizer.get_vocab()
+    )
     ids = torch.from_numpy(student.prompts.layout(examples[2]).ids)[None]
     model.eval()
     with torch.no_grad():
@@ -70,7 +73,9 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path):
     files = sorted(p.name for p in (tmp_path / "one").iterdir())
     assert "model.safetensors" in files
     for name in files:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), (
+            name
+        )
 
 
 @pytest.mark.parametrize("head", ["rms", "mlp"])
@@ -85,7 +90,8 @@ def test_a_latent_head_is_learned_and_kept(tmp_path: Path, head: str):
     optimizer.step()
     student.save_pretrained(tmp_path / "b")
     found = Student.from_pretrained(tmp_path / "b")(batch).latents
-    assert gap(found, student(batch).latents) == 0 and gap(found, before) > 1e-4
+    assert gap(found, student(batch).latents) == 0
+    assert gap(found, before) > 1e-4
     (tmp_path / "b" / "latent_head.safetensors").unlink()
     with pytest.raises(ConfigError, match="latent_head"):
         Student.from_pretrained(tmp_path / "b")
@@ -113,17 +119,17 @@ def test_a_pretrained_model_is_given_the_tokens(tmp_path: Path):
     _plain(tmp_path / "built", tmp_path / "plain")
     with pytest.raises(ConfigError, match="PretrainedConfig"):
         Student.from_pretrained(tmp_path / "plain")
-    config = PretrainedConfig(
-        path=tmp_path / "plain", latent=LatentConfig(k=3), dtype="float32"
-    )
+    config = PretrainedConfig(path=tmp_path / "plain", latent=LatentConfig(k=3), dtype="float32")
     config.build(tmp_path / "student")
     student = Student.from_pretrained(tmp_path / "student")
-    assert student.k == 3 and len(set(student.prompts.latent_ids)) == 3
+    assert student.k == 3
+    assert len(set(student.prompts.latent_ids)) == 3
     weight = student.model.get_input_embeddings().weight
     first = min(student.prompts.latent_ids)
     assert gap(weight[first], weight[:first].mean(0)) < 1e-6
     answer = student.generate(student.collate([Example(prompt="Where?")]), "latent")[0]
-    assert answer.latents is not None and answer.latents.shape == (3, student.hidden_size)
+    assert answer.latents is not None
+    assert answer.latents.shape == (3, student.hidden_size)
 
 
 def test_a_missing_checkpoint_is_an_error(tmp_path: Path):

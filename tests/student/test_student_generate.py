@@ -74,7 +74,8 @@ def test_batch_answers_as_its_rows(student: Student, examples: list[Example], mo
     together = student.generate(student.collate(examples), mode, max_new_tokens=6)
     for example, found in zip(examples, together, strict=True):
         (alone,) = student.generate(student.collate([example]), mode, max_new_tokens=6)
-        assert found.token_ids == alone.token_ids and found.text == alone.text
+        assert found.token_ids == alone.token_ids
+        assert found.text == alone.text
         assert abs(found.confidence - alone.confidence) < VALUES
 
 
@@ -115,9 +116,11 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
     assert gap(put_in(Given(own + 1)), own + 1) == 0
     assert gap(put_in(Swap([1, 2, 0])), own[[1, 2, 0]]) == 0
     assert gap(put_in(Permute([3, 2, 1, 0])), own.flip(1)) == 0
-    assert gap(put_in(Drop(1)), own[:, :1]) == 0 and put_in(Drop()).shape[1] == 0
+    assert gap(put_in(Drop(1)), own[:, :1]) == 0
+    assert put_in(Drop()).shape[1] == 0
     noise = put_in(Noise(3))
-    assert gap(noise, put_in(Noise(3))) == 0 and gap(noise, put_in(Noise(4))) > 0.1
+    assert gap(noise, put_in(Noise(3))) == 0
+    assert gap(noise, put_in(Noise(4))) > 0.1
     ratio = noise.square().mean() / own.square().mean()
     assert 0.5 < float(ratio) < 2
 

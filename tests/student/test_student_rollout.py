@@ -41,9 +41,7 @@ def _expected(student: Student, examples: list[Example], forced: bool):
 
 
 @pytest.mark.parametrize("feeding", ["rollout", "teacher"])
-def test_equals_full_passes(
-    student: Student, examples: list[Example], feeding: str
-):
+def test_equals_full_passes(student: Student, examples: list[Example], feeding: str):
     losses, latents, grads = _expected(student, examples, forced=feeding == "teacher")
     output, found = _stage_one(student, examples, feeding=feeding)
     gaps = {
@@ -51,8 +49,8 @@ def test_equals_full_passes(
         "loss": gap(output.answer_loss_per_row, losses),
         "gradient": gradient_gap(found, grads),
     }
-    print(gaps)
-    assert gaps["latents"] < VALUES and gaps["loss"] < VALUES, gaps
+    print(gaps)  # pytest -s shows how far from the tolerance they are
+    assert max(gaps["latents"], gaps["loss"]) < VALUES, gaps
     assert gaps["gradient"] < GRADIENTS, gaps
 
 
@@ -93,8 +91,10 @@ def test_padding_changes_nothing(student: Student, examples: list[Example]):
     row = examples[0]
     longer = dataclasses.replace(row, prompt=row.prompt * 3, answer="one two three four")
     alone, beside = student.collate([row]), student.collate([row, longer])
-    assert not alone.left_padded and beside.left_padded
-    assert not bool(beside.valid[0, 0]) and not bool(beside.valid[0, -1])
+    assert not alone.left_padded
+    assert beside.left_padded
+    assert not bool(beside.valid[0, 0])
+    assert not bool(beside.valid[0, -1])
     for feeding in ("rollout", "teacher"):
         a, b = student(alone, feeding=feeding), student(beside, feeding=feeding)
         assert gap(b.latents[0], a.latents[0]) < VALUES
@@ -133,7 +133,8 @@ def test_gradient_through_the_fed_latents(student: Student, examples: list[Examp
     assert gap(detached.latents, full.latents) == 0
     _, some = run("truncated:1")
     assert gradient_gap(none, all_ways) > 1e-3
-    assert gradient_gap(some, all_ways) > 1e-3 and gradient_gap(some, none) > 1e-3
+    assert gradient_gap(some, all_ways) > 1e-3
+    assert gradient_gap(some, none) > 1e-3
     with pytest.raises(ConfigError, match="truncated:n"):
         run("backwards")
 

@@ -8,8 +8,8 @@ import torch
 from student_helpers import clip, gap, shown
 
 from storm.errors import DataError
-from storm.student import Example, Student, VideoTokens
 from storm.records import VideoFeatures
+from storm.student import Example, Student, VideoTokens
 
 VALUES = 5e-6
 
@@ -82,7 +82,8 @@ def test_videos_in_one_pass_equal_single_ones(student: Student):
     together = student.encode_videos([(c.frames, c.pts_seconds) for c in clips])
     for made, found in zip(clips, together, strict=True):
         alone = student.encode_video(made.frames, made.pts_seconds)
-        assert found.grid_thw == alone.grid_thw and found.pts_seconds == alone.pts_seconds
+        assert found.grid_thw == alone.grid_thw
+        assert found.pts_seconds == alone.pts_seconds
         assert gap(found.tokens, alone.tokens) < VALUES
         assert len(found.deepstack) == student.adapter.deepstack_layers
         for a, b in zip(found.deepstack, alone.deepstack, strict=True):
@@ -96,7 +97,9 @@ def test_features_survive_storage(student: Student):
     )
     row.tokens.setflags(write=False)
     again = VideoTokens.of(row, student.hidden_size)
-    for a, b in zip((video.tokens, *video.deepstack), (again.tokens, *again.deepstack), strict=True):
+    for a, b in zip(
+        (video.tokens, *video.deepstack), (again.tokens, *again.deepstack), strict=True
+    ):
         assert gap(a, b) == 0
     with pytest.raises(DataError, match="this student"):
         VideoTokens.of(row, student.hidden_size - 1)
@@ -107,7 +110,9 @@ def test_tower_learns_where_it_is_asked_to(student: Student):
     student.freeze_language()
     (tokens,) = student.features(student.pixels([made.frames]))
     tokens.square().mean().backward()
-    assert all(p.grad is not None for n, p in student.tower.named_parameters() if "merger_list" not in n)
+    assert all(
+        p.grad is not None for n, p in student.tower.named_parameters() if "merger_list" not in n
+    )
     assert not any(p.requires_grad for p in student.model.model.language_model.parameters())
     student.freeze_vision()
     assert not any(p.requires_grad for p in student.tower.parameters())

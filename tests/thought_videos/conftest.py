@@ -18,9 +18,10 @@ Ask = Callable[..., GeneratorRequest]
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """20 frames of 48 x 64, each brighter than the one before, 10 a second."""
-    frames = np.zeros((20, 48, 64, 3), np.uint8) + (40 + 8 * np.arange(20, dtype=np.uint8))[
-        :, None, None, None
-    ]
+    frames = (
+        np.zeros((20, 48, 64, 3), np.uint8)
+        + (40 + 8 * np.arange(20, dtype=np.uint8))[:, None, None, None]
+    )
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     encode_mp4(path, frames, 10)
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from storm.errors import ConfigError
 from storm.records import Rejected
 from storm.thought_videos.base import Drawn
 from storm.thought_videos.diffusers_ltx import LTXConditionGenerator, _plan
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*")
 
 SMALL: dict[str, Any] = {
     "pipeline": {"kind": "tiny_random"},
@@ -55,13 +56,12 @@ def test_a_missing_checkpoint_is_an_error(tmp_path):
         {"path": str(tmp_path)},
         {"path": "somebody/some-model", "revision": "main"},
     ):
-        with pytest.raises(ConfigError, match="expected an LTX checkpoint .*tiny_random alone"):
+        with pytest.raises(ConfigError, match=r"expected an LTX checkpoint .*tiny_random alone"):
             config(pipeline={"kind": "pretrained"} | pipeline).build("cpu")
 
 
 @pytest.fixture(scope="module")
 def generator() -> LTXConditionGenerator:
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     return config().build("cpu")
 
 

@@ -15,8 +15,8 @@ def good() -> np.ndarray:
     return np.stack([np.full((48, 64, 3), 60 + 5 * t, np.uint8) for t in range(9)])
 
 
-def name(frames: np.ndarray, request, **settings) -> str | None:
-    fault = QualityGate(**({"frames": 9} | settings)).fault(Drawn(frames, 8.0), request)
+def name(clip: np.ndarray, request, **settings) -> str | None:
+    fault = QualityGate(**({"frames": 9} | settings)).fault(Drawn(clip, 8.0), request)
     assert fault is None or (fault.detail and "\n" not in fault.detail)
     return fault and fault.reason
 
@@ -26,7 +26,7 @@ def broken() -> dict[str, np.ndarray]:
     nan[4, 0, 0, 0] = np.nan
     return {
         "nan": nan,
-        "black": good() // 60,
+        "black": good() // 60 * np.array([0, 1, 2] * 3, np.uint8)[:, None, None, None],
         "static": np.repeat(good()[:1], 9, 0),
         "wrong_length": good()[:8],
         "first_frame_unlike": good()[::-1] + 80,

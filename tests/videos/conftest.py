@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -19,7 +20,15 @@ def clips() -> Path:
     return folder
 
 
-def moving(frames: int = 54, height: int = 64, width: int = 64) -> np.ndarray:
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """54 frames of 64 x 64 at 12 a second, H.264."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    encode_mp4(path, draw(), 12)
+    return path
+
+
+def draw(frames: int = 54, height: int = 64, width: int = 64) -> np.ndarray:
     """A bright square that goes from left to right over a grey slope."""
     slope = np.linspace(40, 120, height)[:, None, None] + np.zeros((height, width, 3))
     out = np.repeat(slope[None], frames, 0)
@@ -29,16 +38,10 @@ def moving(frames: int = 54, height: int = 64, width: int = 64) -> np.ndarray:
     return out.astype(np.uint8)
 
 
-@pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """54 frames of 64 x 64 at 12 a second, H.264."""
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
-    encode_mp4(path, moving(), 12)
-    return path
-
-
-def write(path: Path, frames: np.ndarray, codec: str, pixels: str = "yuv420p", **options: str):
-    """Frames in any codec and container, 25 a second; `times` (of 1/25 s) are by index."""
+def encode(
+    path: Path, frames: np.ndarray, codec: str, pixels: str = "yuv420p", **options: str
+) -> Path:
+    """Frames in any codec and container, 25 a second."""
     with av.open(str(path), "w", container_options=options) as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
@@ -46,3 +49,13 @@ def write(path: Path, frames: np.ndarray, codec: str, pixels: str = "yuv420p", *
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+@pytest.fixture(scope="session")
+def moving() -> Callable[..., np.ndarray]:
+    return draw
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[..., Path]:
+    return encode

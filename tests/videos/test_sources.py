@@ -82,8 +82,8 @@ def test_a_missing_column_is_one_clear_error(root: Path):
     path.write_text("id,clip,question,answer\n1,a.mp4,Why?,so\n")
     with pytest.raises(DataError, match=r"column 'video' .*clip.*columns\.video"):
         QuestionFile(questions=str(path)).read()
-    with pytest.raises(DataError, match="columns.split"):
-        columns = {"video": "clip", "split": "part"}
+    columns = {"video": "clip", "split": "part"}
+    with pytest.raises(DataError, match=r"columns\.split"):
         QuestionFile(questions=str(path), columns=columns).read()
     with pytest.raises(ValidationError, match="film"):
         QuestionFile(questions=str(path), columns={"film": "clip"})

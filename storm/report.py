@@ -1,0 +1,140 @@
+"""What was made, as tables and as one HTML page that stands alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from storm.benchmarks.results import as_json
+from storm.journal import replay
+from storm.pipeline import Graph, assemble
+from storm.profiles import load
+from storm.records import Rejected
+from storm.stage import Stage
+from storm.store import Store, write_atomic
+
+TEMPLATE = Path(__file__).parent / "templates" / "report.html"
+
+
+def _graph(profile: str, overrides: Sequence[str]) -> Graph:
+    return assemble(load(profile, overrides))
+
+
+def stage_states(root: str, profile: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """For each stage: `sealed`, `partial` or `missing`, and how many items are done."""
+    return [_state(stage, Store(root)) for stage in _graph(profile, overrides)]
+
+
+def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
+    artifact = stage.artifact(store)
+    state: dict[str, Any] = {"stage": stage.title, "path": str(artifact.path)}
+    if artifact.sealed:
+        manifest = artifact.manifest()
+        quarantined = len(manifest["quarantined"])
+        done, items = manifest["rows"], manifest["rows"] + quarantined
+        return {**state, "state": "sealed", "done": done, "items": items, "quarantined": quarantined}
+    if not (artifact.path / "plan.json").exists():
+        return {**state, "state": "missing", "done": 0, "items": "?", "quarantined": 0}
+    entries = [
+        entry
+        for path in artifact.path.glob("*.journal")
+        for entry in replay(path, stage.row, repair=False).values()
+    ]
+    quarantined = sum(isinstance(entry.outcome, Rejected) for entry in entries)
+    done, items = len(entries) - quarantined, len(artifact.plan().items)
+    return {**state, "state": "partial", "done": done, "items": items, "quarantined": quarantined}
+
+
+def read_results(root: str, profile: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """`{"arms": {name: {accuracy, ci95, n, seed, ...}}, "chance": ...}`; shares from 0 to 1."""
+    stage = _graph(profile, overrides).find("results")
+    return as_json(stage.rows(Store(root)))
+
+
+def table_of(results: dict[str, Any]) -> list[list[str]]:
+    """The results as rows of text, a header first; accuracies in percent."""
+    rows = [["arm", "accuracy %", "95 % interval", "questions"]]
+
+    def add(name: str, found: dict[str, Any]) -> None:
+        low, high = found["ci95"]
+        interval = f"{100 * low:.1f} to {100 * high:.1f}"
+        rows.append([name, f"{100 * found['accuracy']:.1f}", interval, str(found["n"])])
+
+    for name, arm in results["arms"].items():
+        add(name, arm)
+        for measure, share in arm.get("interventions", {}).items():
+            text = measure.replace("_follows_donor", ": answer follows the donor")
+            rows.append([f"  latents {text}", f"{100 * share:.1f}", "", ""])
+        for swaps, found in sorted(arm.get("by_swaps", {}).items(), key=lambda x: int(x[0])):
+            add(f"  at {swaps} swaps", found)
+    rows.append(["chance", f"{100 * results['chance']:.1f}", "", ""])
+    return rows
+
+
+def write_report(root: str, profile: str, overrides: Sequence[str] = ()) -> Path:
+    """Write `<root>/reports/<profile>.html`: the table, keyframes, a thought video, loss curves."""
+    from jinja2 import Environment
+
+    store, config = Store(root), load(profile, overrides)
+    graph = assemble(config)
+    page = Environment(autoescape=True).from_string(TEMPLATE.read_text())
+    html = page.render(
+        profile=config.name,
+        table=table_of(read_results(root, profile, overrides)),
+        stages=[_state(stage, store) for stage in graph],
+        thought=_one_thought(graph, store),
+        curves=[c for stage in graph if (c := _curve(stage, store)) is not None],
+    )
+    path = store.root / "reports" / f"{config.name}.html"
+    write_atomic(path, html.encode())
+    return path
+
+
+def _one_thought(graph: Graph, store: Store) -> dict[str, Any]:
+    """The first thought video with its question, keyframes and prompt."""
+    clips = graph.find("thought_videos")
+    clip = next(iter(clips.rows(store)))
+    sample = next(s for s in graph.find("videos").rows(store) if s.id == clip.id)
+    keyframes = next(k for k in graph.find("keyframes").rows(store) if k.id == sample.video_id)
+    prompt = next(p for p in graph.find("thought_prompts").rows(store) if p.id == clip.id)
+    shown = zip(keyframes.images, keyframes.pts_seconds, keyframes.reasons, strict=True)
+    return {
+        "sample": sample,
+        "prompt": prompt.prompt,
+        "video": _data_url("video/mp4", (clips.artifact(store).path / clip.blob).read_bytes()),
+        "keyframes": [
+            {"image": _data_url("image/jpeg", i), "seconds": t, "reason": r} for i, t, r in shown
+        ],
+    }
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _curve(stage: Stage[Any], store: Store) -> dict[str, Any] | None:
+    """A training's loss as points of an SVG polyline in a box of 300 by 80."""
+    from storm.training.stage import Training
+
+    if not isinstance(stage, Training):
+        return None
+    (checkpoint,) = stage.rows(store)
+    losses = json.loads(checkpoint.metrics)["losses"]
+    if len(losses) < 2:
+        return None
+    values = [loss for _, loss in losses]
+    top = max(values) or 1.0
+    points = [
+        f"{300 * i / (len(values) - 1):.1f},{80 - 76 * value / top:.1f}"
+        for i, value in enumerate(values)
+    ]
+    return {
+        "title": stage.title,
+        "points": " ".join(points),
+        "steps": checkpoint.optimizer_steps,
+        "top": top,
+        "last": checkpoint.final_loss,
+    }

@@ -1,1 +1,0 @@
-"""The shell world: scenes, renderer, questions, script language."""

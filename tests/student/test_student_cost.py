@@ -1,0 +1,82 @@
+"""What a latent step may cost: no copy of the prompt's keys and values, no needless LM head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from student_helpers import FAMILIES, TEXT
+
+from storm.student import Batch, Example, LatentConfig, Student
+from storm.student.tiny import TextShape
+
+LAYERS, HIDDEN, ROWS = 2, 64, 2
+
+
+def _student(folder: Path, k: int) -> Student:
+    text = TextShape(layers=LAYERS, hidden=HIDDEN, heads=2, key_heads=2, ffn=64)
+    config = FAMILIES["qwen3_vl"].model_copy(update={"text": text, "latent": LatentConfig(k=k)})
+    config.build(folder)
+    return Student.from_pretrained(folder)
+
+
+def _saved_bytes(student: Student, batch: Batch) -> int:
+    """What a rollout keeps for its backward pass."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = student(batch, feeding="rollout")
+    assert output.answer_loss.requires_grad
+    return sum(kept.values())
+
+
+def test_a_latent_step_keeps_no_copy_of_the_prefix(tmp_path: Path):
+    row = Example(prompt="1" * 1500, answer="a")
+    few, many = _student(tmp_path / "1", 1), _student(tmp_path / "9", 9)
+    batch = few.collate([row] * ROWS)
+    copy = 2 * LAYERS * ROWS * HIDDEN * 4 * (batch.prompt_width + 1)
+    more = _saved_bytes(many, many.collate([row] * ROWS)) - _saved_bytes(few, batch)
+    assert 0 < more / 8 < copy / 10, (more / 8, copy)
+
+
+def test_the_lm_head_sees_answer_positions_alone(student: Student, examples: list[Example]):
+    seen: list[int] = []
+    hook = student.model.lm_head.register_forward_hook(
+        lambda module, inputs, output: seen.append(output.shape[:-1].numel())
+    )
+    batch = student.collate(examples)
+    for feeding in ("teacher", "rollout"):
+        student(batch, feeding=feeding)
+    hook.remove()
+    tokens = sum(len(student.prompts.answer_ids(e.answer or "")) for e in examples)
+    assert seen == [tokens, tokens]
+
+
+def test_one_token_a_step(student: Student, examples: list[Example]):
+    """The prompt once, K - 1 single tokens, then the last latent with the answer."""
+    lengths: list[int] = []
+    hook = student.layers[0].register_forward_hook(
+        lambda module, inputs, output: lengths.append(inputs[0].shape[1])
+    )
+    batch = student.collate(examples)
+    student(batch, feeding="rollout")
+    hook.remove()
+    answer = batch.ids.shape[1] - batch.prompt_width - 1 - student.k
+    assert lengths == [batch.prompt_width + 1, *[1] * (student.k - 1), 1 + answer]
+
+
+def test_bf16_is_near_fp32(folder: Path, student: Student, examples: list[Example]):
+    low = Student.from_pretrained(folder, dtype="bfloat16")
+    assert low.dtype == torch.bfloat16
+    for feeding in ("teacher", "rollout"):
+        found = low(low.collate(examples), feeding=feeding)
+        expected = student(student.collate(examples), feeding=feeding)
+        assert found.answer_loss_per_row.dtype == torch.float32
+        gap = (found.answer_loss_per_row - expected.answer_loss_per_row).abs().max()
+        assert float(gap.detach()) < 0.1
+    assert TEXT.hidden == low.hidden_size
