@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -80,6 +81,7 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         wait: Wait = False,
     ) -> None:
         signal.signal(signal.SIGTERM, _stop)
+        logging.disable(logging.ERROR)  # the console says it in one line
         try:
             flow(profile, overrides, refresh, root, wait)
             if after is not None:

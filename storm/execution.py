@@ -20,7 +20,7 @@ from typing import Any
 
 from storm import records
 from storm.errors import ChildFailed, StageFailed
-from storm.journal import Entry, Journal, replay
+from storm.journal import Entry, Journal, forget_rejected, replay
 from storm.records import Rejected
 from storm.runtime import Event, Runtime, run_child
 from storm.stage import Context, OnEvent, Stage
@@ -156,6 +156,7 @@ def make_shard(
     deaths: dict[str, int] = {}
     starts_lost = 0
     with artifact.lock(f"shard-{number:05d}", wait=wait) as fd:
+        forget_rejected(path, stage.row)  # a new run is a new chance
         done = replay(path, stage.row)
         on_event({"resumed": len(done), "of": len(mine)})
         while any(item.id not in done for item in mine):

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from storm import records
 from storm.records import Rejected
+from storm.store import write_atomic
 
 _MAGIC = b"SJ01"
 _HEAD = struct.Struct("<4sI8s")
@@ -86,6 +87,14 @@ def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entr
     if repair and end < len(data):
         os.truncate(path, end)
     return entries
+
+
+def forget_rejected(path: Path, row_type: type) -> None:
+    """Rewrite a journal without its rejected items, so that they are tried again."""
+    entries = replay(path, row_type)
+    if any(isinstance(e.outcome, Rejected) for e in entries.values()):
+        kept = [_encode(e) for e in entries.values() if not isinstance(e.outcome, Rejected)]
+        write_atomic(path, b"".join(kept))
 
 
 class Journal:

@@ -58,9 +58,7 @@ class Prompts:
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """The answer's tokens and the end of the turn."""
-        return self._answers.get(
-            answer, lambda: (*self._encode(answer), self.turn_end_id)
-        )
+        return self._answers.get(answer, lambda: (*self._encode(answer), self.turn_end_id))
 
     def text(self, example: Example) -> str:
         """The prompt as text, up to where the assistant speaks."""

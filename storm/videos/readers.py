@@ -7,6 +7,7 @@ it what `pyav` found whole.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,13 +141,34 @@ def read_pyav(
     return out
 
 
+def load_decord() -> Any:
+    """The module decord, imported so that torch survives it.
+
+    decord2 opens every library of the `nvidia` packages for all to see, NVBLAS among them; a torch
+    that is imported later takes its matrix products from there and dies of a segmentation fault.
+    Decoding on the CPU needs none of them: while decord is imported, `nvidia` can't be found.
+    """
+    if "decord" not in sys.modules:
+        missing = object()
+        nvidia = sys.modules.get("nvidia", missing)
+        sys.modules["nvidia"] = None  # type: ignore[assignment]
+        try:
+            import decord
+        finally:
+            del sys.modules["nvidia"]
+            if nvidia is not missing:
+                sys.modules["nvidia"] = nvidia  # type: ignore[assignment]
+    import decord
+
+    decord.logging.set_level(decord.logging.QUIET)
+    return decord
+
+
 def read_decord(
     path: Path, wanted: Sequence[int] | None, count: int, target: Target
 ) -> np.ndarray | None:
     """The same frames by random access; None if decord can't read the file as expected."""
-    import decord
-
-    decord.logging.set_level(decord.logging.QUIET)
+    decord = load_decord()
     try:
         reader = decord.VideoReader(
             str(path),

@@ -30,7 +30,7 @@ class VideoStage(Stage[VideoSample]):
 
 @dataclass(frozen=True)
 class QuestionVideos(VideoStage):
-    """A question file of the user's; every video is probed before it is let in."""
+    """A question file of the user's; every video is decoded once before it is let in."""
 
     version: ClassVar[int] = 1
     source: QuestionFile = not_identity(None)  # its rows enter by `outside` and the item keys
@@ -50,27 +50,31 @@ class QuestionVideos(VideoStage):
         return [(s.id, (digest(s.__dict__),)) for s in self._read[0]]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
-        from storm.videos.decode import probe
-
         samples, _, root = self._read
         wanted = {s.id: s for s in samples}
-        unreadable: dict[str, UnreadableVideo | None] = {}
-        for (item_id,) in Context.batches(context, [(i,) for i in ids], lambda i: i[0]):
-            sample = wanted[item_id]
-            path = root / sample.video_path
-            if sample.video_id not in unreadable:
-                try:
-                    probe(path)
-                    unreadable[sample.video_id] = None
-                except UnreadableVideo as e:
-                    unreadable[sample.video_id] = e
-            problem = unreadable[sample.video_id]
-            if problem is None and sha256_file(path) != sample.video_sha256:
-                problem = UnreadableVideo("changed", f"{path.name} was replaced during the run")
-            if problem is None:
-                yield sample
-            else:
-                yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
+        problems: dict[str, UnreadableVideo | None] = {}
+        for batch in context.batches(ids, str):
+            for item_id in batch:
+                sample = wanted[item_id]
+                path = root / sample.video_path
+                if sample.video_id not in problems:
+                    problems[sample.video_id] = self._problem(path, sample)
+                problem = problems[sample.video_id]
+                if problem is None:
+                    yield sample
+                else:
+                    yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
+
+    def _problem(self, path: Path, sample: VideoSample) -> UnreadableVideo | None:
+        from storm.videos.decode import check
+
+        try:
+            check(path)
+        except UnreadableVideo as e:
+            return e
+        if sha256_file(path) != sample.video_sha256:
+            return UnreadableVideo("changed", f"{path.name} was replaced during the run")
+        return None
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
         return self._read[2] / sample.video_path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from student_helpers import FAMILIES, QUESTIONS, K, shown
 
 from storm.student import Example, Student, prompt_of
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
+from student_helpers import FAMILIES, QUESTIONS, K, shown
 
 
 @pytest.fixture(scope="session", params=list(FAMILIES))

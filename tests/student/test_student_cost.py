@@ -70,6 +70,20 @@ def test_one_token_a_step(student: Student, examples: list[Example]):
     assert lengths == [batch.prompt_width + 1, *[1] * (student.k - 1), 1 + answer]
 
 
+def test_checkpointing_computes_the_prompt_alone_again(student: Student, examples: list[Example]):
+    student.train()
+    student.gradient_checkpointing(True)
+    lengths: list[int] = []
+    hook = student.layers[0].input_layernorm.register_forward_hook(
+        lambda module, inputs, output: lengths.append(inputs[0].shape[1])
+    )
+    batch = student.collate(examples)
+    student(batch, feeding="rollout").answer_loss.backward()
+    hook.remove()
+    assert len(lengths) == 1 + student.k + 1
+    assert lengths[-1] == lengths[0] == batch.prompt_width + 1
+
+
 def test_bf16_is_near_fp32(folder: Path, student: Student, examples: list[Example]):
     low = Student.from_pretrained(folder, dtype="bfloat16")
     assert low.dtype == torch.bfloat16

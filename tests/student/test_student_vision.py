@@ -122,5 +122,5 @@ def test_wrong_frames_are_refused(student: Student):
     made = clip(1)
     with pytest.raises(DataError, match="uint8"):
         student.encode_video(made.frames.astype(np.float32), made.pts_seconds)
-    with pytest.raises(DataError, match="a time for each frame"):
+    with pytest.raises(DataError, match="a time for each of 4 frames"):
         student.encode_video(made.frames, made.pts_seconds[:-1])

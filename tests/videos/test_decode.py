@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import decord
 import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
 from storm.videos.decode import Limits, check, decode_all, decode_at, interval_middles, probe
 from storm.videos.encode import encode_mp4, jpeg, unjpeg
+from storm.videos.readers import load_decord
 
 
 def reason(path: Path, **limits) -> str:
@@ -268,16 +270,18 @@ def test_flipped_bits_are_noticed(film: Path, tmp_path: Path):
             decode_all(path)
         except UnreadableVideo as error:
             noticed += error.reason == "damaged"
-        silent += len(decord.VideoReader(str(path))) == 54
+        silent += len(load_decord().VideoReader(str(path))) == 54
     assert noticed >= 36
     assert silent >= 36
 
 
 def test_mp4_bytes_are_repeatable(tmp_path: Path, moving):
-    for name in ("a.mp4", "b.mp4"):
-        encode_mp4(tmp_path / name, moving(20), 29.97)
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
-    assert probe(tmp_path / "a.mp4").fps == pytest.approx(29.97, abs=0.01)
+    path, contents = tmp_path / "a.mp4", set()
+    for _ in range(100):  # x264's macroblock tree failed this once in fifty
+        encode_mp4(path, moving(20), 29.97)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert probe(path).fps == pytest.approx(29.97, abs=0.01)
 
 
 def test_jpeg_keeps_colours(moving):
@@ -303,3 +307,18 @@ def test_real_clips(clips: Path):
     upright = [decode_all(clips / "rotated90.mov", whole=w).frames for w in (False, True)]
     assert np.array_equal(*upright)
     assert reason(clips / "corrupted.mp4") == "damaged"
+
+
+@pytest.mark.slow
+def test_torch_works_after_decord(film: Path):
+    """decord2 by itself brings NVBLAS in, and a torch imported later crashes in a product."""
+    program = f"""
+from storm.videos.decode import decode_all
+decode_all({str(film)!r}, whole=True)
+import sys, torch
+assert "decord" in sys.modules
+print(torch.nn.Linear(64, 64)(torch.ones(100, 64)).shape)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "100, 64" in ended.stdout
