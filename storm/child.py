@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -10,6 +11,12 @@ import sys
 
 from storm.errors import StormError
 from storm.runtime import set_environment, watch_owner
+
+# of the machine, not of an item: the stage fails and nothing is quarantined
+_NO_RESOURCES = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
+    *(errno.EMFILE, errno.ENFILE),
+}
 
 
 def main() -> int:
@@ -27,6 +34,10 @@ def main() -> int:
     except StormError as e:
         emit({"error": f"{type(e).__name__}: {e}"})
         return e.exit_code
+    except OSError as e:
+        if e.errno in _NO_RESOURCES:
+            emit({"error": f"{e.strerror}: {e.filename or 'no file named'}"})
+        raise
     return 0
 
 

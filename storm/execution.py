@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from storm import records
-from storm.errors import ChildFailed, StageFailed
-from storm.journal import Entry, Journal, forget_rejected, replay
+from storm.errors import ChildFailed, DataError, StageFailed
+from storm.journal import Entry, Journal, keep, replay
 from storm.records import Rejected
 from storm.runtime import Event, Runtime, run_child
 from storm.stage import Context, OnEvent, Stage
@@ -32,6 +32,7 @@ from storm.store import (
     Store,
     digest,
     open_shard,
+    remove,
     sha256_file,
     sha256_tree,
     sync_folder,
@@ -52,6 +53,9 @@ def plan(stage: Stage[Any], store: Store) -> Plan:
         for item_id, upstream in stage.items(store):
             key = digest([stage.recipe, item_id, list(upstream)])
             items.append(PlannedItem(item_id, key, int(digest(item_id)[:8], 16) % stage.shards))
+        if len({item.id for item in items}) < len(items):
+            twice = next(i.id for n, i in enumerate(items) if i.id in {o.id for o in items[:n]})
+            raise DataError(f"{stage.title}: expected ids that differ, found {twice!r} twice")
         made = Plan(stage.recipe, stage.shards, tuple(items))
         artifact.write_plan(made)
         return made
@@ -61,46 +65,61 @@ def _take_over(
     stage: Stage[Any], store: Store, artifact: Artifact, wanted: dict[str, PlannedItem]
 ) -> Iterator[Entry]:
     """Outcomes that other artifacts of the same recipe hold under the same keys."""
-    for folder in store.of_recipe(stage.name, stage.recipe):
-        if folder == artifact.path or not wanted:
-            continue
+    for other in store.of_recipe(stage.name, stage.recipe):
+        if not wanted:
+            return
         found: list[Entry] = []
-        for path in folder.glob("*.journal"):
-            found += [e for e in replay(path, stage.row, repair=False).values() if _is_wanted(e, wanted)]
-        for path in folder.glob("shard-*.arrow"):
+        for path in other.path.glob("*.journal") if other.path != artifact.path else ():
+            found += replay(path, stage.row, repair=False).values()
+        for path in other.whole_shards():  # its own too, if another one of them was damaged
             table = open_shard(path)
-            pairs = zip(table["id"].to_pylist(), table["_key"].to_pylist(), strict=True)
-            at = [i for i, (id_, key) in enumerate(pairs) if id_ in wanted and wanted[id_].key == key]
+            keys = dict(zip(table["id"].to_pylist(), table["_key"].to_pylist(), strict=True))
+            at = [n for n, (i, key) in enumerate(keys.items()) if _has_key(wanted.get(i), key)]
             for row in records.from_table(table.take(at), stage.row) if at else ():
-                found.append(Entry(row.id, wanted[row.id].key, row))
+                found.append(Entry(row.id, keys[row.id], row))
         for entry in found:
-            if _adopt_blob(stage.blob_of(entry.outcome), folder, artifact.path):
-                wanted.pop(entry.id, None)
+            usable = _has_key(wanted.get(entry.id), entry.key) and not entry.rejected
+            if usable and _adopt_blob(stage.blob_of(entry.outcome), other.path, artifact.path):
+                del wanted[entry.id]
                 yield entry
 
 
-def _is_wanted(entry: Entry, wanted: dict[str, PlannedItem]) -> bool:
-    item = wanted.get(entry.id)
-    return item is not None and item.key == entry.key and not isinstance(entry.outcome, Rejected)
+def _has_key(item: PlannedItem | None, key: str) -> bool:
+    return item is not None and item.key == key
 
 
 def _adopt_blob(blob: tuple[str, str] | None, source: Path, target: Path) -> bool:
     """Hard-link a row's blob into the new artifact; False if it is damaged."""
-    if blob is None:
-        return True
-    path, sha256 = blob
-    if not (source / path).exists() or _blob_digest(source / path) != sha256:
+    if not _is_whole(blob, source):
         return False
-    for path in _blob_files(source / path):
-        link = target / path.relative_to(source)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
+    if blob is not None and source != target:
+        remove(target / blob[0])
+        for path in _blob_files(source / blob[0]):
+            link = target / path.relative_to(source)
+            link.parent.mkdir(parents=True, exist_ok=True)
             link.hardlink_to(path)
     return True
 
 
-def _blob_digest(path: Path) -> str:
-    return sha256_tree(path) if path.is_dir() else sha256_file(path)
+def _is_whole(blob: tuple[str, str] | None, folder: Path) -> bool:
+    if blob is None:
+        return True
+    path = folder / blob[0]
+    if not path.exists():
+        return False
+    return (sha256_tree(path) if path.is_dir() else sha256_file(path)) == blob[1]
+
+
+def _counts(stage: Stage[Any], artifact: Artifact, entry: Entry) -> bool:
+    """Whether a new run builds on an entry: rejected items are tried again, so are lost blobs."""
+    if entry.rejected:
+        return False
+    blob = stage.blob_of(entry.outcome)
+    if _is_whole(blob, artifact.path):
+        return True
+    if blob is not None:
+        remove(artifact.path / blob[0])
+    return False
 
 
 def _blob_files(path: Path) -> list[Path]:
@@ -146,7 +165,7 @@ def make_shard(
 ) -> None:
     """Finish one shard: children make it, a child's death costs what was in flight.
 
-    An item that was in flight alone at two deaths is quarantined with the reason of the death.
+    An item in flight at two deaths, at the second one alone, is quarantined with its reason.
     """
     artifact = stage.artifact(store)
     planned = plan(stage, store)
@@ -156,9 +175,11 @@ def make_shard(
     deaths: dict[str, int] = {}
     starts_lost = 0
     with artifact.lock(f"shard-{number:05d}", wait=wait) as fd:
-        forget_rejected(path, stage.row)  # a new run is a new chance
         done = replay(path, stage.row)
-        on_event({"resumed": len(done), "of": len(mine)})
+        if artifact.sealed:  # by another run since the caller looked; the journals are gone
+            return
+        done = keep(path, stage.row, lambda entry: _counts(stage, artifact, entry))
+        on_event({"resumed": sum(item.id in done for item in mine), "of": len(mine)})
         while any(item.id not in done for item in mine):
             flying: set[str] = set()
 
@@ -170,6 +191,7 @@ def make_shard(
                     flying.discard(event["end"])
                 on_event(event)
 
+            death = None
             try:
                 run_child(
                     shard_work,
@@ -183,18 +205,28 @@ def make_shard(
             except ChildFailed as e:
                 if stage.indivisible:
                     raise
-                starts_lost = 0 if flying else starts_lost + 1
-                if starts_lost > 1:
-                    raise StageFailed(f"{stage.title}: its child dies before any item: {e}") from e
-                for item_id in flying:
-                    deaths[item_id] = deaths.get(item_id, 0) + 1
-                if len(flying) == 1 and deaths[next(iter(flying))] > 1:
-                    bad = next(item for item in mine if item.id in flying)
-                    with Journal(path) as journal:
-                        entry = Rejected(id=bad.id, reason=e.reason, detail=str(e))
-                        journal.write(Entry(bad.id, bad.key, entry))
-                    on_event({"end": bad.id, "rejected": True})
+                death = e
             done = replay(path, stage.row)
+            pending = [item for item in mine if item.id not in done]
+            if death is not None:
+                lost = [item for item in pending if item.id in flying]
+                starts_lost = 0 if lost else starts_lost + 1
+                if starts_lost > 1:
+                    raise StageFailed(f"{stage.title}: its child dies before any item: {death}")
+                for item in lost:
+                    deaths[item.id] = deaths.get(item.id, 0) + 1
+                if len(lost) == 1 and deaths[lost[0].id] > 1:
+                    (bad,) = lost
+                    outcome = Rejected(id=bad.id, reason=death.reason, detail=str(death))
+                    done[bad.id] = Entry(bad.id, bad.key, outcome)
+                    with Journal(path) as journal:
+                        journal.write(done[bad.id])
+                    on_event({"end": bad.id, "rejected": True})
+            elif pending:
+                raise StageFailed(
+                    f"{stage.title}: expected an outcome for each item from {type(stage).__name__}"
+                    f".make, found none for {len(pending)}, first {pending[0].id!r}"
+                )
             _refuse_too_many(stage, [e.outcome for e in done.values()], len(planned.items))
 
 
@@ -239,6 +271,8 @@ def seal(stage: Stage[Any], store: Store) -> None:
                 f"{stage.title}: nothing was made of {len(planned.items)} items; quarantined: "
                 f"{[f'{q.id}: {q.reason}' for q in quarantined[:5]]}"
             )
+        for leftover in list(artifact.path.rglob("*.tmp-*")):
+            remove(leftover)
         write_json(artifact.path / "files.json", _file_table(artifact, paths))
         manifest = {
             "format": FORMAT,
@@ -258,9 +292,18 @@ def seal(stage: Stage[Any], store: Store) -> None:
             "sealed_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         write_json(artifact.path / "manifest.json", manifest)
-        for leftover in (*artifact.path.glob("*.journal"), *artifact.path.rglob("*.tmp-*")):
-            leftover.unlink(missing_ok=True)
-        sync_folder(artifact.path)
+        _sweep(artifact)
+
+
+def _leftovers(artifact: Artifact) -> list[Path]:
+    return [*artifact.path.glob("*.journal"), *artifact.path.glob("*.tmp-*")]
+
+
+def _sweep(artifact: Artifact) -> None:
+    """Remove what a sealed artifact no longer needs."""
+    for leftover in _leftovers(artifact):
+        leftover.unlink(missing_ok=True)
+    sync_folder(artifact.path)
 
 
 def _files_of(stage: Stage[Any], artifact: Artifact, rows: Sequence[Any]) -> list[Path]:
@@ -290,11 +333,11 @@ def execute(
 ) -> Artifact:
     """Make a stage and whatever it needs, without Prefect. Sealed stages are left alone."""
     artifact = stage.artifact(store)
+    prepare(stage, store)
     if artifact.sealed:
         return artifact
     for needed in stage.inputs.values():
         execute(needed, store, runtime, on_event, wait=wait)
-    prepare(stage, store)
     for number in range(plan(stage, store).shards):
         make_shard(stage, store, runtime, number, on_event, wait=wait)
     seal(stage, store)
@@ -302,7 +345,15 @@ def execute(
 
 
 def prepare(stage: Stage[Any], store: Store) -> None:
-    """Clear what a damaged artifact left, so that it is made again."""
+    """Clear what a killed run or damage left, so that the artifact is cached or made again."""
     artifact = stage.artifact(store)
-    if (artifact.path / "manifest.json").exists() and not artifact.sealed:
+    if not artifact.has_manifest or (artifact.sealed and not _leftovers(artifact)):
+        return
+    with artifact.lock("seal", wait=True):
+        if artifact.sealed:
+            _sweep(artifact)
+        elif artifact.has_manifest and not stage.indivisible:
+            artifact.drop_damaged()
+            return
+    if artifact.has_manifest and not artifact.sealed:
         artifact.remove()

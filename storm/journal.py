@@ -8,11 +8,12 @@ A process that is killed leaves at most a torn last record, which `replay` drops
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,16 +34,19 @@ class Entry:
     key: str
     outcome: Any  # a row, or Rejected
 
+    @property
+    def rejected(self) -> bool:
+        return isinstance(self.outcome, Rejected)
+
 
 def _checksum(payload: bytes) -> bytes:
     return hashlib.blake2b(payload, digest_size=8).digest()
 
 
 def _encode(entry: Entry) -> bytes:
-    rejected = isinstance(entry.outcome, Rejected)
-    header = {"id": entry.id, "key": entry.key}
+    header: dict[str, Any] = {"id": entry.id, "key": entry.key}
     body = b""
-    if rejected:
+    if entry.rejected:
         header["rejected"] = asdict(entry.outcome)
     else:
         table = records.to_table([entry.outcome])
@@ -78,9 +82,10 @@ def _payloads(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:
     """Item id -> its last entry. `repair` cuts a torn tail off the file; for its owner only."""
-    if not path.exists():
+    try:
+        data, end, entries = path.read_bytes(), 0, {}
+    except FileNotFoundError:
         return {}
-    data, end, entries = path.read_bytes(), 0, {}
     for payload, end in _payloads(data):  # noqa: B007 - `end` is used below
         entry = _decode(payload, row_type)
         entries[entry.id] = entry
@@ -89,12 +94,13 @@ def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entr
     return entries
 
 
-def forget_rejected(path: Path, row_type: type) -> None:
-    """Rewrite a journal without its rejected items, so that they are tried again."""
+def keep(path: Path, row_type: type, wanted: Callable[[Entry], bool]) -> dict[str, Entry]:
+    """Rewrite a journal without the entries that are not wanted; those that stay."""
     entries = replay(path, row_type)
-    if any(isinstance(e.outcome, Rejected) for e in entries.values()):
-        kept = [_encode(e) for e in entries.values() if not isinstance(e.outcome, Rejected)]
-        write_atomic(path, b"".join(kept))
+    kept = {item_id: entry for item_id, entry in entries.items() if wanted(entry)}
+    if len(kept) < len(entries):
+        write_atomic(path, b"".join(_encode(entry) for entry in kept.values()))
+    return kept
 
 
 class Journal:
@@ -105,7 +111,9 @@ class Journal:
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__
 
     def write(self, entry: Entry) -> None:
-        self._file.write(_encode(entry))
+        record = _encode(entry)
+        if self._file.write(record) < len(record):  # no room for all of it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
 
     def __enter__(self) -> Journal:
         return self

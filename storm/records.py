@@ -57,7 +57,15 @@ class VideoSample:
 
 
 KeyframeReason = Literal[
-    "first", "shot", "motion_onset", "motion_peak", "motion_end", "rest", "coverage", "query", "last"
+    "first",
+    "shot",
+    "motion_onset",
+    "motion_peak",
+    "motion_end",
+    "rest",
+    "coverage",
+    "query",
+    "last",
 ]
 
 

@@ -66,22 +66,33 @@ class Runtime(BaseModel):
 
 
 def watch_owner() -> None:
-    """End this process within a second or two of its owner's death (env STORM_OWNER_PID)."""
-    owner = int(os.environ.get("STORM_OWNER_PID", "0"))
+    """End this process and its group within a second of its parent's or its owner's death.
+
+    The owner is the process in STORM_OWNER_PID; from here on this one owns what it starts.
+    """
+    owner, parent = int(os.environ.get("STORM_OWNER_PID", "0")), os.getppid()
     if not owner:
         return
+    os.environ["STORM_OWNER_PID"] = str(os.getpid())
 
     def watch() -> None:
-        while True:
-            try:
-                os.kill(owner, 0)
-            except ProcessLookupError:
-                os._exit(75)
-            except PermissionError:
-                pass
-            time.sleep(1)
+        while os.getppid() == parent and _is_alive(owner):
+            time.sleep(0.3)
+        if os.getpgid(0) == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(75)
 
     threading.Thread(target=watch, daemon=True, name="owner-watch").start()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def child_environment(threads: int) -> dict[str, str]:
@@ -96,10 +107,12 @@ def child_environment(threads: int) -> dict[str, str]:
 
 
 _CHILDREN: set[subprocess.Popen[bytes]] = set()
+_STOPPED = threading.Event()
 
 
 def kill_children() -> None:
-    """Kill every child's process group; for the end of a stopped run."""
+    """Kill every child's process group and start no other; for the end of a stopped run."""
+    _STOPPED.set()
     for child in list(_CHILDREN):
         _kill_group(child)
 
@@ -125,6 +138,8 @@ def run_child(
     An event `{"error": text}` is raised as StageFailed; any other bad end, or a silence
     of `stall_seconds`, as ChildFailed.
     """
+    if _STOPPED.is_set():
+        raise StageFailed("stopped")
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as sink:
         child = subprocess.Popen(
@@ -137,7 +152,8 @@ def run_child(
             pass_fds=keep_fds,
         )
     _CHILDREN.add(child)
-    assert child.stdin and child.stdout
+    assert child.stdin is not None
+    assert child.stdout is not None
     stalled = threading.Event()
     heard = time.monotonic()
 
@@ -152,10 +168,11 @@ def run_child(
     error = None
     try:
         threading.Thread(target=watchdog, daemon=True).start()
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), child.stdin:
             child.stdin.write(pickle.dumps((call.__module__, call.__qualname__, args)))
-            child.stdin.close()
         for line in child.stdout:
+            if not line.endswith(b"\n"):  # killed while it wrote
+                break
             heard = time.monotonic()
             event = json.loads(line)
             if "error" in event:
@@ -168,6 +185,8 @@ def run_child(
         child.wait()
         child.stdout.close()
         _CHILDREN.discard(child)
+    if _STOPPED.is_set():
+        raise StageFailed("stopped")
     if error is not None:
         raise StageFailed(error)
     if stalled.is_set():

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -33,12 +35,24 @@ from storm import records
 from storm.errors import NotSealed, StoreError, WorkspaceBusy
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
+GRACE_SECONDS = 3.0  # a killed run's orphans need a moment to let go of their locks
 Row = TypeVar("Row")
 
 
 def sha256_file(path: Path) -> str:
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+@functools.cache
+def _sha256_of_version(path: Path, bytes_: int, mtime_ns: int) -> str:
+    return sha256_file(path)
+
+
+def sha256_once(path: Path) -> str:
+    """Of a sealed file: read once by each process, unless its size or time changes."""
+    stat = path.stat()
+    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
 
 
 def sha256_tree(folder: Path) -> str:
@@ -55,14 +69,31 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def renamed_into(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; the file or folder written there becomes `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    with open(temporary, "wb") as f:
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    with renamed_into(path) as temporary, open(temporary, "wb") as f:
         f.write(data)
         f.flush()
         os.fsync(f.fileno())
-    os.replace(temporary, path)
     sync_folder(path.parent)
 
 
@@ -115,13 +146,11 @@ class Store:
     def artifact(self, stage: str, fingerprint: str) -> Artifact:
         return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)
 
-    def of_recipe(self, stage: str, recipe: str) -> list[Path]:
-        """Folders of this stage that were planned with `recipe`, sealed or not."""
-        found = []
-        for plan in sorted((self.root / stage).glob("*/plan.json")):
-            if read_json(plan).get("recipe") == recipe:
-                found.append(plan.parent)
-        return found
+    def of_recipe(self, stage: str, recipe: str) -> list[Artifact]:
+        """Artifacts of this stage that were planned with `recipe`, sealed or not."""
+        plans = sorted((self.root / stage).glob("*/plan.json"))
+        found = [p.parent for p in plans if read_json(p).get("recipe") == recipe]
+        return [Artifact(folder, stage, folder.name) for folder in found]
 
 
 class Artifact:
@@ -133,16 +162,25 @@ class Artifact:
     @property
     def sealed(self) -> bool:
         """True if the manifest is there and every file still has its size."""
-        if not (self.path / "manifest.json").exists():
+        try:
+            self.manifest()  # refuses another format
+        except NotSealed:
             return False
-        self.manifest()  # refuses another format
         return not self.damaged(thorough=False)
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether it was sealed once; it may be damaged since."""
+        return (self.path / "manifest.json").exists()
 
     def manifest(self) -> dict[str, Any]:
         path = self.path / "manifest.json"
-        if not path.exists():
-            raise NotSealed(f"{self.stage} is not finished ({self.path}); run the flow again")
-        manifest = read_json(path)
+        try:
+            manifest = json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            raise NotSealed(
+                f"{self.stage} is not finished ({self.path}); run the flow again"
+            ) from None
         if manifest.get("format") != FORMAT:
             raise StoreError(
                 f"expected store format {FORMAT} in {path}, found {manifest.get('format')!r}; "
@@ -167,8 +205,12 @@ class Artifact:
 
         Otherwise contents are only read where the time of a file has changed.
         """
+        try:
+            files = self.files()
+        except (FileNotFoundError, StoreError):
+            return ["files.json"]
         bad = []
-        for name, entry in self.files().items():
+        for name, entry in files.items():
             try:
                 stat = (self.path / name).stat()
             except FileNotFoundError:
@@ -177,12 +219,29 @@ class Artifact:
             if stat.st_size != entry["bytes"]:
                 bad.append(name)
             elif thorough or stat.st_mtime_ns != entry["mtime_ns"]:
-                if sha256_file(self.path / name) != entry["sha256"]:
+                read = sha256_file if thorough else sha256_once
+                if read(self.path / name) != entry["sha256"]:
                     bad.append(name)
         return bad
 
     def shard_paths(self) -> list[Path]:
-        return [self.path / s["name"] for s in self.manifest()["shards"]]
+        """The sealed shards; a process checks their contents at its first call."""
+        files = self.files() if self.manifest() else {}
+        paths = [self.path / s["name"] for s in self.manifest()["shards"]]
+        for path in paths:
+            if not _is_whole(path, files):
+                raise StoreError(
+                    f"expected {path} as it was sealed, found another content; "
+                    f"make it again with --refresh {self.stage}"
+                )
+        return paths
+
+    def whole_shards(self) -> list[Path]:
+        """Shards that were sealed and still have their content, whatever became of the others."""
+        if not (self.path / "files.json").exists():
+            return []
+        files = self.files()
+        return [p for p in sorted(self.path.glob("shard-*.arrow")) if _is_whole(p, files)]
 
     def tables(self) -> Iterator[pa.Table]:
         for path in self.shard_paths():
@@ -206,31 +265,62 @@ class Artifact:
         return self.path / "blobs" / name[:2] / f"{name[:32]}{suffix}"
 
     def remove(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path / "manifest.json")  # first, so that it is never half there
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Raises WorkspaceBusy while someone makes it."""
+        with contextlib.ExitStack() as held:
+            for path in self.path.glob("*.lock"):
+                held.enter_context(self.lock(path.stem))
+            self._unseal()
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def drop_damaged(self) -> None:
+        """Take the seal back and remove what is damaged; the rest can be taken over."""
+        bad = self.damaged(thorough=False) if self.has_manifest else []
+        self._unseal()
+        for name in bad:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _unseal(self) -> None:
+        (self.path / "manifest.json").unlink(missing_ok=True)  # first: it is never half there
 
     @contextlib.contextmanager
     def lock(self, name: str, *, wait: bool = False) -> Iterator[int]:
         """Hold `<name>.lock`; the kernel lets go when its holder and its children are gone."""
-        self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / f"{name}.lock"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        deadline = time.monotonic() + (math.inf if wait else GRACE_SECONDS)
+        while (fd := _try_lock(path)) is None:
+            if time.monotonic() > deadline:
+                with contextlib.suppress(FileNotFoundError):
+                    raise WorkspaceBusy(
+                        f"{self.stage} ({self.path.name}) is being made by {path.read_text()}; "
+                        f"wait for it, or pass --wait"
+                    )
+            time.sleep(0.1)
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                holder = os.pread(fd, 4096, 0).decode(errors="replace").strip() or "unknown"
-                raise WorkspaceBusy(
-                    f"{self.stage} ({self.path.name}) is being made by {holder}; wait for it, "
-                    f"or pass --wait"
-                ) from None
             os.ftruncate(fd, 0)
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
             yield fd
         finally:
             os.close(fd)
+
+
+def _try_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock, or None if another one does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_ino == path.stat().st_ino:  # else its folder was removed meanwhile
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(fd)
+    return None
+
+
+def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
+    entry = files.get(path.name)
+    return entry is not None and path.exists() and sha256_once(path) == entry["sha256"]
 
 
 def open_shard(path: Path) -> pa.Table:

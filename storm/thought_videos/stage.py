@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtVideo
 from storm.stage import Context, Stage
-from storm.store import Store, digest, sha256_file
+from storm.store import Store, digest, renamed_into, sha256_file
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.base import GeneratorRequest
 from storm.thought_videos.quality import QualityGate
@@ -68,8 +68,8 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         if fault is not None:
             return Rejected(id=item_id, reason=fault.reason, detail=fault.detail)
         path = context.artifact.blob_path(item_id, ".mp4")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encode_mp4(path, drawn.frames, drawn.fps, crf=self.crf)
+        with renamed_into(path) as temporary:
+            encode_mp4(temporary, drawn.frames, drawn.fps, crf=self.crf)
         frames, height, width, _ = drawn.frames.shape
         return ThoughtVideo(
             id=item_id,

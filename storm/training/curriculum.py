@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from storm.records import LETTERS
 from storm.student.batch import Example, VideoTokens, prompt_of
 from storm.training import order
 from storm.training.base_clips import load_base_clips
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LIST_SWAPS = "List the swaps."
 LIST_PLACES = "List the places of the ball."
+OPTION_ORDERS = 24
 
 
 def swaps_text(scene: Scene) -> str:
@@ -123,49 +125,51 @@ class TextObjective(Objective):
         self.thoughts = _encode(
             student, clips.thoughts, [clips.thought_pts_seconds] * len(clips.scenes)
         )
-        tasks = {
-            "list_swaps": self.list_swaps,
-            "list_places": self.list_places,
-            "easy_question": self.easy_question,
-            "thought_question": self.thought_question,
-        }
-        n = len(clips.scenes) * clips.world.cups  # each with every turn of its options
+        n = len(clips.scenes) * OPTION_ORDERS
 
-        def collated(task: Callable[[int, int], Example]) -> Callable[[Sequence[int]], Any]:
-            return lambda rows: student.collate(
-                [task(*divmod(row, clips.world.cups)) for row in rows]
-            )
+        def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> Source:
+            """Rows are (video, option order), flat."""
+
+            def collate(rows: Sequence[int]) -> Any:
+                return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
+
+            return Source(name, n, phase.batch * eighths // 8, collate)
 
         self.sources = [
-            Source(name, n, phase.batch // len(tasks), collated(task))
-            for name, task in tasks.items()
+            source("list_swaps", 1, self.list_swaps),
+            source("list_places", 1, self.list_places),
+            source("easy_question", 3, self.easy_question),
+            source("thought_question", 3, self.thought_question),
         ]
 
-    def list_swaps(self, video: int, turn: int) -> Example:
+    def list_swaps(self, video: int, number: int) -> Example:
         text = swaps_text(self.clips.scenes[video])
         return Example((self.videos[video],), LIST_SWAPS, text, use_latents=False)
 
-    def list_places(self, video: int, turn: int) -> Example:
+    def list_places(self, video: int, number: int) -> Example:
         text = places_text(self.clips.scenes[video])
         return Example((self.thoughts[video],), LIST_PLACES, text, use_latents=False)
 
-    def easy_question(self, video: int, turn: int) -> Example:
+    def easy_question(self, video: int, number: int) -> Example:
         """The video's beginning: the reveal alone, or with the first beat too."""
-        beats = turn % 2
+        beats = number % 2
         scene = self.clips.scenes[video]
         scene = dataclasses.replace(scene, swaps=scene.swaps[:beats] or (None,))
-        asked, answer = self.ask(scene, turn)
+        asked, answer = self.ask(scene, number)
         return Example(
             (beginning(self.videos[video], 1 + beats),), asked, answer, use_latents=False
         )
 
-    def thought_question(self, video: int, turn: int) -> Example:
-        asked, answer = self.ask(self.clips.scenes[video], turn)
+    def thought_question(self, video: int, number: int) -> Example:
+        asked, answer = self.ask(self.clips.scenes[video], number)
         return Example((), asked, answer, latent_video=self.thoughts[video])
 
-    def ask(self, scene: Scene, turn: int) -> tuple[str, str]:
-        asked, options, answer = question(scene, self.clips.world, turn)
-        return prompt_of(asked, options), answer
+    def ask(self, scene: Scene, number: int) -> tuple[str, str]:
+        """Prompt and answer, the options in an order that follows from the scene and `number`."""
+        asked, options, answer = question(scene, self.clips.world)
+        new = order.option_order(scene.seed, asked, number, len(options))
+        prompt = prompt_of(asked, [options[old] for old in new])
+        return prompt, LETTERS[new.index(LETTERS.index(answer))]
 
 
 def beginning(video: VideoTokens, patches: int) -> VideoTokens:

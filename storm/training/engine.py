@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,14 @@ def start_distributed(device: str) -> tuple[int, int]:
     """Join the group that torch.distributed.run describes in the environment: (rank, ranks)."""
     import deepspeed
 
-    for name, value in {
-        "RANK": "0",
-        "WORLD_SIZE": "1",
-        "LOCAL_RANK": "0",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "29500",
-    }.items():
-        os.environ.setdefault(name, value)  # without them DeepSpeed tries mpi4py
+    if "MASTER_PORT" not in os.environ:  # no launcher: a group of one
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in alone.items()})
+        os.environ["MASTER_ADDR"] = "127.0.0.1"
+    # all of them set, or DeepSpeed tries mpi4py
     deepspeed.init_distributed(
         dist_backend="nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False, verbose=False
     )
@@ -75,7 +76,7 @@ class Engine:
         )
 
     def step(self, step: int, batches: Sequence[MicroBatch]) -> dict[str, float]:
-        """Optimiser step `step` over this rank's micro batches: losses, averaged over their rows."""
+        """Optimiser step `step` over this rank's micro batches: losses, means over their rows."""
         engine, rate = self._engine, self.schedule.rate(step)
         for group in engine.optimizer.param_groups:  # pyright: ignore
             group["lr"] = rate

@@ -16,7 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from storm.errors import StormError
+from pydantic import ValidationError
+
+from storm.errors import ConfigError, StormError
 from storm.runtime import set_environment, watch_owner
 from storm.store import digest, read_json, write_json
 from storm.training import checkpoints
@@ -27,7 +29,7 @@ from storm.training.spec import Phase, TrainingSpec
 def main(arguments: list[str]) -> int:
     emit = take_stdout()
     try:
-        spec = TrainingSpec.model_validate_json(Path(arguments[0]).read_bytes())
+        spec = read_spec(Path(arguments[0]))
         _prepare_process(spec.runtime.device)
         train(spec, emit)
     except StormError as error:
@@ -35,6 +37,13 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def read_spec(path: Path) -> TrainingSpec:
+    try:
+        return TrainingSpec.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ConfigError(f"expected a training spec in {path}, found: {error}") from None
 
 
 def train(spec: TrainingSpec, emit: Emit) -> None:

@@ -22,7 +22,7 @@ from storm.errors import StageFailed
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint
 from storm.stage import Context, Stage
-from storm.store import Store, read_json, sha256_tree, write_atomic
+from storm.store import Store, read_json, renamed_into, sha256_tree, write_atomic
 from storm.training.spec import CurriculumFiles, Phase, RowFiles, TrainingSpec
 from storm.video_features.stage import VideoFeaturesStage
 from storm.videos.sampling import FrameSampling
@@ -132,7 +132,8 @@ class Base(Training):
     def start(self, context: Context, work: Path) -> Path:
         folder = work / "student"
         if not folder.exists():
-            self.student.build(folder)
+            with renamed_into(folder) as temporary:
+                self.student.build(temporary)
         return folder
 
     def data(self, context: Context, work: Path) -> dict[str, Any]:
@@ -152,7 +153,8 @@ class ShellBase(Base):
         folder = work / "student"
         if not folder.exists():
             texts = tuple(corpus(self.videos.world))
-            self.student.model_copy(update={"corpus": texts}).build(folder)
+            with renamed_into(folder) as temporary:
+                self.student.model_copy(update={"corpus": texts}).build(temporary)
         return folder
 
     def data(self, context: Context, work: Path) -> dict[str, Any]:

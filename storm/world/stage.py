@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.records import Split, VideoSample
 from storm.stage import Context, not_identity
-from storm.store import Store, sha256_file
+from storm.store import Store, renamed_into, sha256_file
 from storm.videos.stage import VideoStage
 from storm.world.scene import Scene, World, question, sample_scenes
 
@@ -60,8 +59,8 @@ class ShellVideos(VideoStage):
             for item_id in batch:
                 split, scene = scenes[item_id]
                 path = context.artifact.blob_path(item_id, ".mp4")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                encode_mp4(path, render(scene, self.world), self.world.fps)
+                with renamed_into(path) as temporary:
+                    encode_mp4(temporary, render(scene, self.world), self.world.fps)
                 text, options, answer = question(scene, self.world)
                 yield VideoSample(
                     id=item_id,

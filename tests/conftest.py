@@ -1,0 +1,12 @@
+"""Stages made for tests live in tests/support: children unpickle them by module name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+SUPPORT = str(Path(__file__).parent / "support")
+
+sys.path.insert(0, SUPPORT)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))

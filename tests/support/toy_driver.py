@@ -1,0 +1,30 @@
+"""A run to be killed: `python -m toy_driver ROOT JSON`, JSON: what `toy_stages.chain` takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from toy_stages import chain
+
+from storm.errors import StormError
+from storm.execution import execute
+from storm.runtime import Runtime
+from storm.store import Store
+
+RUNTIME = Runtime(batch=4)
+
+
+def main(root: str, arguments: str) -> int:
+    try:
+        made = execute(chain(**json.loads(arguments)), Store(Path(root)), RUNTIME)
+    except StormError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(made.path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

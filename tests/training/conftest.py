@@ -1,0 +1,97 @@
+"""A student and training rows small enough for tests of the training itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from storm.records import LatentTarget, VideoFeatures, VideoSample
+from storm.runtime import Runtime
+from storm.store import write_shard
+from storm.student import LatentConfig, TinyConfig, prompt_of
+from storm.training.spec import AlignPhase, AnswerPhase, RowFiles, TrainingSpec
+
+K, HIDDEN, OPTIONS = 2, 32, ("cup 1", "cup 2", "cup 3", "cup 4")
+QUESTION = "Which cup hides the ball?"
+
+
+def student(folder: Path) -> Path:
+    TinyConfig(
+        text={"layers": 1, "hidden": HIDDEN, "heads": 2, "key_heads": 2, "ffn": 32},  # pyright: ignore
+        vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
+        latent=LatentConfig(k=K),
+        corpus=(prompt_of(QUESTION, OPTIONS), *"ABCD"),
+        vocabulary=300,
+    ).build(folder)
+    return folder
+
+
+def rows(folder: Path, n: int = 24, *, with_targets: bool = True) -> RowFiles:
+    """Random features of 3 temporal patches; question i has the answer i % 4."""
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    samples = [
+        VideoSample(
+            id=f"q{i}",
+            video_id=f"v{i}",
+            video_path=f"v{i}.mp4",
+            video_sha256="0",
+            split="test" if i >= n else "train",
+            question=QUESTION,
+            options=OPTIONS,
+            answer="ABCD"[i % 4],
+        )
+        for i in range(n + 2)
+    ]
+    times = tuple(0.25 * i for i in range(6))
+    features = [
+        VideoFeatures(id=s.video_id, tokens=draw(3, HIDDEN), grid_thw=(3, 2, 2), pts_seconds=times)
+        for s in samples
+    ]
+    targets = [LatentTarget(id=s.id, latents=draw(K, HIDDEN)) for s in samples]
+    folder.mkdir(exist_ok=True)
+    for name, table in (("samples", samples), ("features", features), ("targets", targets)):
+        write_shard(folder / f"{name}.arrow", table, ["key"] * len(table))
+    return RowFiles(
+        samples=(folder / "samples.arrow",),
+        features=(folder / "features.arrow",),
+        targets=(folder / "targets.arrow",) if with_targets else (),
+    )
+
+
+def spec(folder: Path, start: Path, files: RowFiles, steps: int = 6, **fields) -> TrainingSpec:
+    """Stage I in two phases, then Stage II."""
+    folder.mkdir(exist_ok=True)
+    common = {"learning_rate": 1e-2, "batch": 8, "warmup_steps": 2}
+    runtime = Runtime(save_every=2, **fields.pop("runtime", {}))
+    return TrainingSpec(
+        student=start,
+        out=folder / "out",
+        work=folder,
+        seed=3,
+        phases=fields.pop(
+            "phases",
+            (
+                AlignPhase(steps=steps, **common),
+                AlignPhase(steps=steps, feeding={"kind": "mixed", "p": 0.5}, **common),  # pyright: ignore
+                AnswerPhase(steps=2, **common),
+            ),
+        ),
+        rows=files,
+        option_orders=4,
+        runtime=runtime,
+        **fields,
+    )
+
+
+@pytest.fixture(scope="session")
+def small() -> SimpleNamespace:
+    return SimpleNamespace(student=student, rows=rows, spec=spec, K=K, HIDDEN=HIDDEN)
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory) -> Path:
+    return student(tmp_path_factory.mktemp("student") / "start")

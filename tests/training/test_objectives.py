@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+
+from storm.errors import DataError
+from storm.records import LatentTarget
+from storm.store import read_rows, write_shard
+from storm.student import Student
+from storm.training.diagnostics import explained_variance
+from storm.training.questions import load_questions
+from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
+
+
+@pytest.fixture
+def make(tmp_path, start, small):
+    return lambda **fields: small.spec(tmp_path, start, small.rows(tmp_path / "rows"), **fields)
+
+
+def test_only_training_questions_that_have_all_are_used(make, small):
+    spec = make()
+    path = spec.rows.targets[0]
+    kept = [t for t in read_rows([path], LatentTarget) if t.id != "q5"]
+    path.unlink()
+    write_shard(path, kept, ["key"] * len(kept))
+    ids = [q.sample.id for q in load_questions(spec, small.HIDDEN)]
+    assert ids == sorted(f"q{i}" for i in range(24) if i != 5)
+
+
+def test_shuffled_targets_are_those_of_another_video(make, small):
+    own, shuffled = (load_questions(make(targets=t), small.HIDDEN) for t in ("own", "shuffled"))
+    of = {q.target.numpy().tobytes(): q.sample.video_id for q in own}
+    donors = {q.sample.video_id: of[q.target.numpy().tobytes()] for q in shuffled}
+    assert sorted(donors.values()) == sorted(donors)
+    assert all(video != donor for video, donor in donors.items())
+
+
+def test_a_target_of_another_shape_is_refused(make, start, small):
+    spec = make()
+    student = Student.from_pretrained(start)
+    path = spec.rows.targets[0]
+    rows = read_rows([path], LatentTarget)
+    path.unlink()
+    wrong = [LatentTarget(id=r.id, latents=np.zeros((3, small.HIDDEN), np.float32)) for r in rows]
+    write_shard(path, wrong, ["key"] * len(rows))
+    with pytest.raises(DataError, match=r"expected a target of shape \(2, 32\)"):
+        spec.phases[0].build(spec, student)
+
+
+def test_micro_batches_and_ranks_share_a_step_and_its_loss(make, start):
+    student = Student.from_pretrained(start).train()
+
+    def losses(ranks, micro_batch):
+        spec = make(runtime={"micro_batch": micro_batch})
+        objective = spec.phases[0].build(spec, student)
+        parts = [b for rank in range(ranks) for b in objective.micro_batches(1, rank, ranks)]
+        assert len(parts) == ranks * objective.micro_batches_a_step(0, ranks)
+        assert sum(b.rows for b in parts) == 8
+        return sum(objective.module(b.data)[0].item() * b.rows / 8 for b in parts)
+
+    whole = losses(1, None)
+    assert losses(1, 3) == pytest.approx(whole, rel=1e-5)
+    assert losses(2, 2) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["teacher", "rollout", "answer"])
+def test_each_objective_learns_its_questions(make, start, small, kind):
+    common = {"steps": 80, "learning_rate": 1e-2, "batch": 24}
+    phase = (
+        AnswerPhase(**common) if kind == "answer" else AlignPhase(feeding=kind, **common)  # pyright: ignore
+    )
+    spec = make(phases=(phase,)).model_copy(update={"option_orders": 1})
+    torch.manual_seed(0)
+    student = Student.from_pretrained(start).train()
+    student.freeze_vision()
+    objective = phase.build(spec, student)
+    optimizer = torch.optim.AdamW([p for p in student.parameters() if p.requires_grad], lr=1e-2)
+    losses = []
+    for step in range(phase.steps):
+        (batch,) = objective.micro_batches(step, 0, 1)
+        loss, logs = objective.module(batch.data)
+        assert ("align_loss" in logs) == (kind != "answer")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+    found = objective.diagnose()
+    assert found["questions"] == 24
+    assert 0 <= found["rolled_out_accuracy"] <= 1
+    assert len(found["explained_variance"]) == small.K
+
+
+def test_explained_variance_is_one_for_the_targets_and_zero_for_their_mean():
+    targets = np.random.default_rng(0).standard_normal((10, 3, 4))
+    assert explained_variance(targets, targets) == [1.0, 1.0, 1.0]
+    mean = np.broadcast_to(targets.mean(0), targets.shape)
+    assert explained_variance(mean, targets) == pytest.approx([0, 0, 0])
+
+
+def test_a_spec_that_cannot_be_trained_is_refused(make):
+    values = make().model_dump()
+    with pytest.raises(ValueError, match="needs `rows`"):
+        TrainingSpec.model_validate({**values, "rows": None})
+    with pytest.raises(ValueError, match="use_latents"):
+        TrainingSpec.model_validate({**values, "use_latents": False})
+    with pytest.raises(ValueError, match="step_s"):
+        TrainingSpec.model_validate({**values, "step_s": 1})

@@ -1,0 +1,159 @@
+"""The real program, in processes of its own: exact resume, ranks, ZeRO."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from storm.training import checkpoints
+
+pytestmark = pytest.mark.slow
+
+# Runs a rank that dies by SIGKILL at the n-th call of a function of storm.training.checkpoints.
+DYING = """
+import os, sys
+from storm.training import checkpoints, rank
+name, at = os.environ["DIE_AT"].split(":")
+calls, real = [], getattr(checkpoints, name)
+def deadly(*args):
+    calls.append(args)
+    if len(calls) == int(at):
+        os.kill(os.getpid(), 9)
+    return real(*args)
+setattr(checkpoints, name, deadly)
+sys.exit(rank.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    extensions = os.environ.get("TORCH_EXTENSIONS_DIR") or tmp_path_factory.mktemp("extensions")
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TORCH_EXTENSIONS_DIR": str(extensions),
+    }
+
+
+@pytest.fixture
+def train(tmp_path, start, small, environment):
+    """Run a training in `folder`; its events. `ranks` 0 starts no launcher."""
+    files = small.rows(tmp_path / "rows")
+
+    def run(folder: str, ranks: int = 0, die_at: str | None = None, **fields):
+        spec = small.spec(tmp_path / folder, start, files, **fields)
+        path = tmp_path / folder / "spec.json"
+        path.write_text(spec.model_dump_json())
+        program = ["-m", "storm.training.rank"]
+        env = environment
+        if die_at:
+            program, env = ["-c", DYING], {**environment, "DIE_AT": die_at}
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+        command = [sys.executable, *(launcher if ranks else []), *program, str(path)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+        expected = -signal.SIGKILL if die_at else 0
+        assert done.returncode == expected, done.stderr[-3000:]
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    return run
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    (path,) = folder.glob("*.safetensors")
+    return load_file(path)
+
+
+def curve(folder: Path) -> list[tuple[int, int, float]]:
+    lines = [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(x["phase"], x["step"], x["loss"]) for x in lines]
+
+
+def test_a_killed_training_ends_with_the_same_weights_and_losses(train, tmp_path):
+    events = train("whole")
+    assert events[-1]["event"] == "done"
+    assert events[-1]["optimizer_steps"] == 14
+    assert [e["kind"] for e in events[-1]["phases"]] == ["align", "align", "answer"]
+    assert sum(e["event"] == "diagnostics" for e in events) == 3
+
+    # complete: 1, 2 steps of phase 0; 3 its end; 4, 5 (in the mixed phase); tidy: likewise
+    train("killed", die_at="complete:2")  # phase 0, step 4: all files, no record
+    train("killed", die_at="complete:4")  # (2: again step 4, 3: end) phase 1, step 2
+    (torn,) = [p for p in (tmp_path / "killed" / "checkpoints").iterdir()]
+    assert checkpoints.read(torn) is None
+    train("killed", die_at="publish:1")
+    assert not (tmp_path / "killed" / "out").exists()
+    events = train("killed")
+    assert [e["event"] for e in events] == ["done"]
+
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    expected, found = weights(tmp_path / "whole" / "out"), weights(tmp_path / "killed" / "out")
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert train("killed")[-1] == events[-1]  # a finished training only says so
+
+
+def test_resuming_inside_a_phase_continues_at_its_step(train, tmp_path):
+    train("run", die_at="complete:2")
+    events = train("run")
+    assert [e["resumed_at"] for e in events if e["event"] == "phase"] == [2, 0, 0]
+
+
+def test_ranks_and_zero_stages_train_the_same_student(train, tmp_path, small):
+    """Up to rounding; the mixed phase draws on each rank, so it is left out."""
+    phases = small.spec(tmp_path / "x", tmp_path, small.rows(tmp_path / "rows")).phases[::2]
+    train("one", phases=phases)
+    expected = weights(tmp_path / "one" / "out")
+    for name, ranks, runtime in (
+        ("two", 2, {"zero_stage": 2, "micro_batch": 2}),
+        ("three", 0, {"zero_stage": 3}),
+    ):
+        train(name, ranks, phases=phases, runtime=runtime)
+        found = weights(tmp_path / name / "out")
+        assert expected.keys() == found.keys()
+        for key, value in expected.items():
+            assert torch.allclose(found[key], value, atol=2e-4), (name, key)
+
+
+def test_it_ends_when_its_owner_is_gone(tmp_path, start, small, environment):
+    spec = small.spec(tmp_path / "run", start, small.rows(tmp_path / "rows"), steps=100_000)
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    owner = subprocess.Popen(["sleep", "600"])
+    rank = subprocess.Popen(
+        [sys.executable, "-m", "storm.training.rank", str(tmp_path / "spec.json")],
+        env={**environment, "STORM_OWNER_PID": str(owner.pid)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert rank.stdout
+    with rank.stdout:
+        for line in rank.stdout:
+            if '"step"' in line:
+                break
+        owner.kill()
+        owner.wait()
+        began = time.monotonic()
+        assert rank.wait(timeout=10) == 75
+    assert time.monotonic() - began < 4
+
+
+def test_a_wrong_spec_is_one_clear_line(tmp_path, environment):
+    (tmp_path / "spec.json").write_text('{"student": 1}')
+    done = subprocess.run(
+        [sys.executable, "-m", "storm.training.rank", str(tmp_path / "spec.json")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "phases" in json.loads(done.stdout)["error"]
+    assert "Traceback" not in done.stderr
