@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from prefect.exceptions import PrefectException
 from prefect.futures import wait
+from prefect.settings import PREFECT_API_URL
 
 from flows.console import Console
 from flows.make import Maker
@@ -81,7 +82,9 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         wait: Wait = False,
     ) -> None:
         signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGINT, _stop)
         logging.disable(logging.ERROR)  # the console says it in one line
+        server = _own_server()  # noqa: F841 - kept until the run ends
         try:
             flow(profile, overrides, refresh, root, wait)
             if after is not None:
@@ -89,14 +92,20 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         except StormError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            print("stopped; run the same command again to go on", file=sys.stderr)
-            raise SystemExit(130) from None
         finally:
             kill_children()
 
     main.__doc__ = flow.__doc__
     typer.run(main)
+
+
+def _own_server() -> Any:
+    """The server of a run that was given none; Prefect starts it when the flow begins."""
+    if PREFECT_API_URL.value() is not None:
+        return None
+    from flows.server import OwnServer
+
+    return OwnServer()
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -63,6 +63,7 @@ class EasierWorld(Frozen):
     """The same world with fewer swaps, to see that the baseline learns where it can."""
 
     swaps: int = Field(ge=0)
+    steps: int = Field(ge=1)
     counts: Counts
 
 
@@ -85,7 +86,7 @@ class Arms(Frozen):
 
 
 def _source_tag(raw: Any) -> str:
-    kind = raw.get("kind", "auto") if isinstance(raw, dict) else raw.kind
+    kind = raw.get("kind") if isinstance(raw, dict) else getattr(raw, "kind", None)
     return "shell" if kind == "shell" else "file"
 
 
@@ -125,6 +126,7 @@ class PipelineConfig(Frozen):
     max_new_tokens: int = Field(8, ge=1)
     arms: Arms
     shards: dict[str, Annotated[int, Field(ge=1)]] = {}
+    quarantine_share: float = Field(0.05, ge=0, le=1)  # of a stage's items; above it, it fails
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
 
 
@@ -174,10 +176,15 @@ class _Drawing:
         self.config = config
 
     def how(self, name: str, label: str = "") -> dict[str, Any]:
-        return {"shards": self.config.shards.get(name, 1), "label": label}
+        return {
+            "shards": self.config.shards.get(name, 1),
+            "quarantine_share": self.config.quarantine_share,
+            "label": label,
+        }
 
     def graph(self) -> Graph:
         config = self.config
+        self.check_time_steps()
         videos = self.videos()
         base = self.base(videos)
         features = self.features(videos, base)
@@ -192,7 +199,18 @@ class _Drawing:
         results = ResultsStage(
             videos, tuple(p for _, p in arms), tuple(a for a, _ in arms), config.seed
         )
-        return Graph.of(base, results)  # the base first: most waits for it
+        graph = Graph.of(base, results)  # the base first: most waits for it
+        names = sorted({stage.name for stage in graph})
+        if unknown := sorted(config.shards.keys() - names):
+            raise ConfigError(f"expected stages of {names} in `shards`, found {unknown}")
+        return graph
+
+    def check_time_steps(self) -> None:
+        """Refuse a K that thought videos can't be pooled to, before anything is made."""
+        student = self.config.student
+        patch = student.vision.temporal_patch if isinstance(student, TinyConfig) else 2  # Qwen's
+        steps = -(-self.config.thought_sampling.frames // patch)  # the last one is padded
+        self.config.pooling.check(student.latent.k, steps)
 
     def videos(self) -> VideoStage:
         source, how = self.config.videos, self.how("videos")
@@ -266,32 +284,48 @@ class _Drawing:
         self, arm: DirectArm, base: Training, videos: VideoStage, features: VideoFeaturesStage
     ) -> Iterator[tuple[str, PredictionsStage]]:
         """The arm `direct` at each rate, and on easier worlds as `direct/<swaps>`."""
-        worlds: list[tuple[str, VideoStage, VideoFeaturesStage]] = [("direct", videos, features)]
+        for rate in arm.learning_rates:
+            phase = arm.phase.model_copy(update={"learning_rate": rate})
+            made = self.direct_run(phase, base, videos, features, f"at {rate:g}")
+            yield "direct", made
+            if isinstance(videos, ShellVideos):
+                yield f"direct/{videos.world.swaps}", made
         for easier in arm.easier:
             if not isinstance(videos, ShellVideos):
                 raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
-            world = videos.world.model_copy(update={"swaps": easier.swaps})
-            label = f"{easier.swaps} swaps"
-            own = replace(videos, world=world, counts=easier.counts, label=label)
-            worlds.append((f"direct/{easier.swaps}", own, self.features(own, base)))
-        for name, shown, seen in worlds:
-            for rate in arm.learning_rates if shown is videos else arm.learning_rates[:1]:
-                phase = arm.phase.model_copy(update={"learning_rate": rate})
-                label = f"{name.partition('/')[2] or 'full'} at {rate:g}"
-                trained = Direct(
-                    (phase,),
-                    self.config.seed,
-                    self.config.dtype,
-                    base,
-                    shown,
-                    seen,
-                    self.config.option_orders,
-                    **self.how("direct", label),
+            if easier.swaps > videos.world.beats:
+                raise ConfigError(
+                    f"expected easier worlds of at most {videos.world.beats} swaps, one a beat, "
+                    f"found {easier.swaps}: correct arms.direct.easier"
                 )
-                made = self.predictions(trained, shown, seen, "direct", f"direct {label}")
-                yield name, made
-                if shown is videos and isinstance(videos, ShellVideos):
-                    yield f"direct/{videos.world.swaps}", made
+            label = f"{easier.swaps} swaps"
+            world = videos.world.model_copy(update={"swaps": easier.swaps})
+            shown = replace(videos, world=world, counts=easier.counts, label=label)
+            phase = arm.phase.model_copy(
+                update={"learning_rate": arm.learning_rates[0], "steps": easier.steps}
+            )
+            seen = self.features(shown, base)
+            yield f"direct/{easier.swaps}", self.direct_run(phase, base, shown, seen, label)
+
+    def direct_run(
+        self,
+        phase: AnswerPhase,
+        base: Training,
+        videos: VideoStage,
+        features: VideoFeaturesStage,
+        label: str,
+    ) -> PredictionsStage:
+        trained = Direct(
+            (phase,),
+            self.config.seed,
+            self.config.dtype,
+            base,
+            videos,
+            features,
+            self.config.option_orders,
+            **self.how("direct", label),
+        )
+        return self.predictions(trained, videos, features, "direct", f"direct {label}")
 
     def predictions(
         self,

@@ -252,7 +252,7 @@ def to_table(rows: Sequence[Any]) -> pa.Table:
             raise DataError(f"expected one element type in {name}, found several")
         shapes = {v.shape for v in values}
         meta = {"dtype": str(dtype)}
-        if len(shapes) == 1:
+        if len(shapes) == 1 and values[0].size:  # Arrow has no lists of fixed size 0
             meta["shape"] = json.dumps(values[0].shape)
             flat = pa.array(np.concatenate([v.reshape(-1) for v in values]))
             columns.append(pa.FixedSizeListArray.from_arrays(flat, values[0].size))
@@ -276,8 +276,12 @@ def column_as_numpy(table: pa.Table, name: str) -> list[np.ndarray]:
             views.extend(chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, *shape))
         else:
             shapes = table.column(f"{name}_shape").chunk(i).to_pylist()
-            for value, shape in zip(chunk, shapes, strict=True):
-                views.append(np.frombuffer(value.as_buffer(), dtype).reshape(shape))
+            _, offsets, data = chunk.buffers()
+            ends = np.frombuffer(offsets, np.int64)[chunk.offset :]
+            content = np.frombuffer(data or b"", np.uint8)
+            content.flags.writeable = False
+            for start, end, shape in zip(ends, ends[1:], shapes):
+                views.append(content[start:end].view(dtype).reshape(shape))
     return views
 
 

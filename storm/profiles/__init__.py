@@ -35,18 +35,42 @@ def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
         try:
             _set(raw, key.split("."), yaml.safe_load(value), override)
         except yaml.YAMLError as e:
-            raise ConfigError(f"expected a YAML value in --set {override!r}, found {e}") from None
+            raise ConfigError(f"expected YAML in --set {override!r}, found {_one_line(e)}") from None
     try:
         return PipelineConfig.model_validate(raw)
     except ValidationError as e:
-        lines = [f"  {'.'.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors()]
-        raise ConfigError(f"the profile {profile!r} is wrong:\n" + "\n".join(lines)) from None
+        problems = "; ".join(_problem(raw, error) for error in e.errors())
+        raise ConfigError(f"the profile {profile!r} is wrong: {problems}") from None
 
 
-def _read(profile: str) -> dict[str, Any]:
+def _problem(raw: Any, error: Any) -> str:
+    """The key as it was written, and what is wrong with its value."""
+    here, parts = raw, []
+    for part in error["loc"]:  # the tags of unions stand there too, but not in the profile
+        if (isinstance(here, dict) and part in here) or isinstance(part, int):
+            here = here[part]
+            parts.append(str(part))
+    if error["type"] == "missing":
+        parts.append(str(error["loc"][-1]))
+    key = ".".join(parts)
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    if error["type"] == "missing" or isinstance(here, dict | list):
+        return f"{key}: {error['msg']}"
+    return f"{key}: {error['msg']}, found {here!r}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _read(profile: Any, users: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """A profile over what it extends; `users` are the profiles that extend this one."""
     path = FOLDER / f"{profile}.yaml"
-    if profile.endswith((".yaml", ".yml")):
+    if str(profile).endswith((".yaml", ".yml")):
         path = Path(profile)
+    if profile in users:
+        raise ConfigError(f"expected profiles that end, found {profile!r} extending itself")
     if not path.is_file():
         raise ConfigError(
             f"expected a profile of {', '.join(names())}, or a YAML file, found {profile!r}"
@@ -54,12 +78,12 @@ def _read(profile: str) -> dict[str, Any]:
     try:
         raw = yaml.safe_load(path.read_text())
     except yaml.YAMLError as e:
-        raise ConfigError(f"expected YAML in {path}, found {e}") from None
+        raise ConfigError(f"expected YAML in {path}, found {_one_line(e)}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"expected a mapping in {path}, found {type(raw).__name__}")
     parent = raw.pop("extends", None)
     raw.setdefault("name", path.stem)
-    return _merge(_read(parent), raw) if parent else raw
+    return _merge(_read(parent, (*users, profile)), raw) if parent else raw
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

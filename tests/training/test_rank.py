@@ -83,10 +83,11 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(train, tmp_path
     assert [e["kind"] for e in events[-1]["phases"]] == ["align", "align", "answer"]
     assert sum(e["event"] == "diagnostics" for e in events) == 3
 
-    # complete: 1, 2 steps of phase 0; 3 its end; 4, 5 (in the mixed phase); tidy: likewise
+    # a record is written at steps 2 and 4 of a phase and at its end
     train("killed", die_at="complete:2")  # phase 0, step 4: all files, no record
-    train("killed", die_at="complete:4")  # (2: again step 4, 3: end) phase 1, step 2
-    (torn,) = [p for p in (tmp_path / "killed" / "checkpoints").iterdir()]
+    train("killed", die_at="complete:4")  # goes on from step 2; phase 1, step 4
+    whole, torn = sorted((tmp_path / "killed" / "checkpoints").iterdir())
+    assert checkpoints.read(whole)["step"] == 2
     assert checkpoints.read(torn) is None
     train("killed", die_at="publish:1")
     assert not (tmp_path / "killed" / "out").exists()
