@@ -21,7 +21,7 @@ class Console:
     def __init__(self) -> None:
         self.out = RichConsole(file=sys.stderr, soft_wrap=True)
         self.bars = Progress(
-            TextColumn("{task.description:<28}"),
+            TextColumn("{task.description:<32}"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -64,11 +64,13 @@ class Console:
         seconds = time.monotonic() - self._began.get(stage.title, time.monotonic())
         quarantined = len(manifest["quarantined"])
         extra = f", [yellow]{quarantined} quarantined[/yellow]" if quarantined else ""
-        self._line(f"[green]made[/green]    {stage.title:<28} {_rows(manifest)}{extra}, {seconds:.0f} s")
+        self._line(
+            f"[green]made[/green]    {stage.title:<32} {_rows(manifest)}{extra}, {seconds:.0f} s"
+        )
         self._remove(stage)
 
     def cached(self, stage: Stage[Any], manifest: dict[str, Any]) -> None:
-        self._line(f"[dim]cached  {stage.title:<28} {_rows(manifest)}[/dim]")
+        self._line(f"[dim]cached  {stage.title:<32} {_rows(manifest)}[/dim]")
 
     def _line(self, text: str) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""`python -m flows.evaluate`: answer the test questions with the trained student, and all that needs."""
+"""`python -m flows.evaluate`: the trained student answers the test questions; all that needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m flows.full_pipeline`: from videos to scores. The deployment is `storm/full-pipeline`."""
+"""`python -m flows.full_pipeline`: from videos to scores; deployed as `storm/full-pipeline`."""
 
 from __future__ import annotations
 

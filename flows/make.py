@@ -7,7 +7,6 @@ value and nothing is cached by Prefect, so an empty Prefect database changes not
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -17,7 +16,8 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, State
 
 from flows.console import Console
-from storm.execution import make_shard, prepare, seal
+from flows.slots import Slots
+from storm.execution import make_shard, prepare, seal, shards_of
 from storm.pipeline import Graph
 from storm.runtime import Runtime
 from storm.stage import Stage
@@ -29,28 +29,29 @@ class Maker:
 
     def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
         self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
-        self.slots = threading.BoundedSemaphore(runtime.workers)
+        self.slots = Slots(runtime.workers)
 
     def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
         """Submit every stage; the futures of all, to be waited for."""
         ends: dict[int, PrefectFuture[Any]] = {}
         futures: list[PrefectFuture[Any]] = []
-        for stage in graph:
+        for rank, stage in enumerate(graph):
             upstream = [ends[id(needed)] for needed in stage.inputs.values()]
-            shards = [] if self._is_cached(stage) else self._submit_shards(stage, upstream)
+            shards = [] if self._is_cached(stage) else self._submit_shards(stage, rank, upstream)
             end = self._task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
             ends[id(stage)] = end
             futures += [*shards, end]
         return futures
 
     def _submit_shards(
-        self, stage: Stage[Any], upstream: list[PrefectFuture[Any]]
+        self, stage: Stage[Any], rank: int, upstream: list[PrefectFuture[Any]]
     ) -> list[PrefectFuture[Any]]:
+        shards = shards_of(stage, self.store)
         return [
-            self._task(f"{stage.title} {number + 1} of {stage.shards}", self._shard).submit(
-                stage, number, wait_for=upstream
+            self._task(f"{stage.title} {number + 1} of {shards}", self._shard).submit(
+                stage, number, rank, wait_for=upstream
             )
-            for number in range(stage.shards)
+            for number in range(shards)
         ]
 
     def _task(self, name: str, body: Any) -> Any:
@@ -61,8 +62,8 @@ class Maker:
         prepare(stage, self.store)
         return stage.artifact(self.store).sealed
 
-    def _shard(self, stage: Stage[Any], number: int) -> None:
-        with self.slots:
+    def _shard(self, stage: Stage[Any], number: int, rank: int) -> None:
+        with self.slots.hold(rank):
             follow = self.console.follow(stage, number)
             make_shard(stage, self.store, self.runtime, number, follow, wait=self.wait)
 

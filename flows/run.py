@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.console import Console
 from flows.make import Maker
-from storm.errors import StageFailed, StormError
+from storm.errors import StageFailed, StormError, WorkspaceBusy
 from storm.pipeline import assemble
 from storm.profiles import load
 from storm.runtime import kill_children
@@ -32,37 +32,44 @@ def make_target(
 ) -> None:
     """Make the stage `target` of a profile and all it needs; call it inside a flow.
 
-    `refresh` names stages whose artifacts are removed first. Raises StageFailed with every cause.
+    `refresh` names stages whose artifacts are removed first. Raises StageFailed with every cause;
+    WorkspaceBusy if another run makes the same.
     """
     config = load(profile, overrides)
     store = Store(root)
     graph = assemble(config)
     for title in refresh:
         graph.find(title).artifact(store).remove()
-    with Console() as console:
-        futures = Maker(store, config.runtime, console, wait=wait_for_lock).make(
-            graph.up_to(target)
-        )
-        wait(futures)
+    # one run for a target: two would each hold what the other needs
+    with graph.find(target).artifact(store).lock("run", wait=wait_for_lock), Console() as console:
+        maker = Maker(store, config.runtime, console, wait=wait_for_lock)
+        futures = maker.make(graph.up_to(target))
+        try:
+            wait(futures)
+        except BaseException:  # SIGTERM, which Prefect takes for itself, then waits for the tasks
+            kill_children()
+            raise
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
-    causes = dict.fromkeys(_cause(state) for state in failed)
+    causes = [cause for state in failed if (cause := _cause(state)) is not None]
     if causes:
-        raise StageFailed("\n".join(filter(None, causes)))
+        text = "\n".join(dict.fromkeys(map(str, causes)))
+        raise (WorkspaceBusy if isinstance(causes[0], WorkspaceBusy) else StageFailed)(text)
 
 
-def _cause(state: Any) -> str:
-    """A failed task's own words; '' for a task that only waited for a failed one."""
+def _cause(state: Any) -> Any:
+    """What went wrong in a failed task; None for one that only waited for a failed one."""
     if state.name == "NotReady":
-        return ""
+        return None
     try:
-        error = state.result(raise_on_failure=False)
+        return state.result(raise_on_failure=False)
     except PrefectException:
-        error = state.message
-    return str(error)
+        return state.message
 
 
 Profile = Annotated[str, typer.Option(help="a profile's name, or a YAML file")]
-Set = Annotated[list[str], typer.Option("--set", help="key.path=value, e.g. videos.questions=qa.json")]
+Set = Annotated[
+    list[str], typer.Option("--set", help="key.path=value, e.g. videos.questions=qa.json")
+]
 Refresh = Annotated[list[str], typer.Option(help="a stage to make again, by its name")]
 Root = Annotated[str, typer.Option(help="where artifacts lie")]
 Wait = Annotated[bool, typer.Option("--wait", help="wait if another run makes the same artifact")]
@@ -84,8 +91,9 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGINT, _stop)
         logging.disable(logging.ERROR)  # the console says it in one line
-        server = _own_server()  # noqa: F841 - kept until the run ends
         try:
+            assemble(load(profile, overrides))  # a wrong one is refused before a server starts
+            server = _own_server()  # noqa: F841 - kept until the run ends
             flow(profile, overrides, refresh, root, wait)
             if after is not None:
                 after(root, profile, overrides)

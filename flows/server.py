@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 
 from prefect.server.api.server import SubprocessASGIServer
+from prefect.settings import get_current_settings
+
+from storm.runtime import watch_owner
 
 
 class OwnServer(SubprocessASGIServer):
-    """Prefect's temporary server. Make one before a flow begins: Prefect will use it.
+    """Prefect's temporary server. Make one before a flow begins: Prefect will start and use it.
 
-    A shell waits at the end of a pipe that only this process holds, then kills the server; so a
-    killed process leaves none behind.
+    Prefect's own outlives a killed run, and dies of a Ctrl-C before the run can say how it ended.
     """
 
     def _run_uvicorn_command(self) -> subprocess.Popen[bytes]:
-        server = super()._run_uvicorn_command()
-        self.guard = subprocess.Popen(
-            ["sh", "-c", f"read -r line; kill -9 {server.pid} 2>/dev/null"],
-            stdin=subprocess.PIPE,
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.server", str(self.port)],
+            env={
+                **os.environ,
+                **get_current_settings().to_environment_variables(exclude_unset=True),
+                "PREFECT_UI_ENABLED": "0",
+                "PREFECT__SERVER_EPHEMERAL": "1",
+                "PREFECT__SERVER_FINAL": "1",
+                "STORM_OWNER_PID": str(os.getpid()),
+            },
             start_new_session=True,
         )
-        return server
+
+
+def main(port: str) -> None:
+    watch_owner()
+    import uvicorn
+
+    app = "prefect.server.api.server:create_app"
+    uvicorn.run(
+        app, factory=True, host="127.0.0.1", port=int(port), log_level="error", lifespan="on"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

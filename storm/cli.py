@@ -77,7 +77,9 @@ def print_results(root: str, profile: str, overrides: Sequence[str]) -> None:
     rows = table_of(read_results(root, profile, overrides))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> Any:

@@ -44,10 +44,10 @@ from storm.store import (
 def plan(stage: Stage[Any], store: Store) -> Plan:
     """The stage's frozen plan, made at the first call."""
     artifact = stage.artifact(store)
-    if (artifact.path / "plan.json").exists():
+    if artifact.has_plan:
         return artifact.plan()
     with artifact.lock("plan", wait=True):
-        if (artifact.path / "plan.json").exists():
+        if artifact.has_plan:
             return artifact.plan()
         items = []
         for item_id, upstream in stage.items(store):
@@ -59,6 +59,12 @@ def plan(stage: Stage[Any], store: Store) -> Plan:
         made = Plan(stage.recipe, stage.shards, tuple(items))
         artifact.write_plan(made)
         return made
+
+
+def shards_of(stage: Stage[Any], store: Store) -> int:
+    """How many shards to make: what was planned, once there is a plan."""
+    artifact = stage.artifact(store)
+    return artifact.plan().shards if artifact.has_plan else stage.shards
 
 
 def _take_over(

@@ -1,11 +1,11 @@
 """The whole pipeline in one drawing: `assemble(config)` turns a profile into a graph of stages.
 
-    videos --+-> keyframes -> thought_prompts -> thought_videos --+
-             |                                                    v
-             +-> base --------------------------------------> latent_targets
-             |     |                                              v
-             +-----+-> video_features -----> stage_one -> stage_two -> predictions -> results
-                                       `---> direct, shuffled, ... -> predictions --^
+videos --+-> keyframes -> thought_prompts -> thought_videos --+
+         |                                                    v
+         +-> base --------------------------------------> latent_targets
+         |     |                                              v
+         +-----+-> video_features -----> stage_one -> stage_two -> predictions -> results
+                                   `---> direct, shuffled, ... -> predictions --^
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class EasierWorld(Frozen):
 
 
 class DirectArm(Frozen):
-    """Plain fine-tuning on answers: one training for each rate, and easier worlds for comparison."""
+    """Plain fine-tuning on answers: a training for each rate, and easier worlds for comparison."""
 
     phase: AnswerPhase
     learning_rates: tuple[float, ...] = Field(min_length=1)
@@ -99,7 +99,7 @@ VideosSource = Annotated[
 class PipelineConfig(Frozen):
     """A profile. `runtime` and `shards` say how it runs; everything else says what is made."""
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\]+$")  # of the report too
     seed: int = 0
     videos: VideosSource
     keyframes: Annotated[
@@ -118,9 +118,7 @@ class PipelineConfig(Frozen):
     curriculum: tuple[Annotated[VisionPhase | TextPhase, Field(discriminator="kind")], ...] = ()
     sampling: FrameSampling
     thought_sampling: FrameSampling
-    pooling: Annotated[
-        FlatPooling.Config | TemporalPooling.Config, Field(discriminator="kind")
-    ]
+    pooling: Annotated[FlatPooling.Config | TemporalPooling.Config, Field(discriminator="kind")]
     dtype: Literal["float32", "bfloat16"] = "float32"
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from storm.benchmarks.results import as_json
+from storm.errors import NotSealed
 from storm.journal import replay
 from storm.pipeline import Graph, assemble
 from storm.profiles import load
@@ -35,7 +37,13 @@ def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
         manifest = artifact.manifest()
         quarantined = len(manifest["quarantined"])
         done, items = manifest["rows"], manifest["rows"] + quarantined
-        return {**state, "state": "sealed", "done": done, "items": items, "quarantined": quarantined}
+        return {
+            **state,
+            "state": "sealed",
+            "done": done,
+            "items": items,
+            "quarantined": quarantined,
+        }
     if not (artifact.path / "plan.json").exists():
         return {**state, "state": "missing", "done": 0, "items": "?", "quarantined": 0}
     entries = [
@@ -50,8 +58,15 @@ def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
 
 def read_results(root: str, profile: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """`{"arms": {name: {accuracy, ci95, n, seed, ...}}, "chance": ...}`; shares from 0 to 1."""
-    stage = _graph(profile, overrides).find("results")
-    return as_json(stage.rows(Store(root)))
+    stage, store = _graph(profile, overrides).find("results"), Store(root)
+    if not stage.artifact(store).sealed:
+        options = ["--profile", profile, "--root", root]
+        options += [part for override in overrides for part in ("--set", override)]
+        raise NotSealed(
+            f"expected results under {root}, found none of this profile; "
+            f"run: python -m flows.full_pipeline {shlex.join(options)}"
+        )
+    return as_json(stage.rows(store))
 
 
 def table_of(results: dict[str, Any]) -> list[list[str]]:

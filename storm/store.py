@@ -188,6 +188,10 @@ class Artifact:
             )
         return manifest
 
+    @property
+    def has_plan(self) -> bool:
+        return (self.path / "plan.json").exists()
+
     def plan(self) -> Plan:
         raw = read_json(self.path / "plan.json")
         return Plan(raw["recipe"], raw["shards"], tuple(PlannedItem(*i) for i in raw["items"]))

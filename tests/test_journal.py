@@ -107,9 +107,7 @@ def test_keep_rewrites_a_journal_without_what_is_not_wanted(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == ["x.journal"]
 
 
-def test_a_record_without_room_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_without_room_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unbuffered write may write less than it was given, and say so only by its result."""
 
     class Full:

@@ -253,6 +253,8 @@ def test_digests_never_change() -> None:
     golden = "9724759fe4782f237015935e58c4e2dcc59c36dbb30d62b20e601ff796dfb915"
     assert digest_of(target) == golden
     assert digest_of(dataclasses.replace(target, latents=latents[:, ::-1])) != digest_of(target)
-    assert digest_of(dataclasses.replace(target, latents=latents.reshape(3, 2))) != digest_of(target)
+    assert digest_of(dataclasses.replace(target, latents=latents.reshape(3, 2))) != digest_of(
+        target
+    )
     fortran = np.asfortranarray(latents)
     assert digest_of(dataclasses.replace(target, latents=fortran)) == digest_of(target)

@@ -56,8 +56,8 @@ def test_a_sealed_artifact_is_whole(artifact: Artifact) -> None:
     assert {r.id for r in artifact.rows(ThoughtVideo)} == set(IDS)
     names = {p.name for p in artifact.path.iterdir()}
     assert not [n for n in names if ".tmp-" in n or n.endswith(".journal")]
-    everything = [p for p in artifact.path.parents[1].rglob("*")]
-    assert all(re.fullmatch(r"[\w.-]+", p.name, re.ASCII) for p in everything)
+    paths = artifact.path.parents[1].rglob("*")
+    assert all(re.fullmatch(r"[\w.-]+", p.name, re.ASCII) for p in paths)
 
 
 def test_without_a_manifest_nothing_is_read(artifact: Artifact) -> None:
@@ -153,12 +153,20 @@ def test_sha256_of_a_folder_covers_names_and_contents(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, b"old")
-    with pytest.raises(RuntimeError), renamed_into(path) as temporary:
-        temporary.write_bytes(b"half of the n")
-        raise RuntimeError
-    with pytest.raises(RuntimeError), renamed_into(tmp_path / "folder") as temporary:
-        (temporary / "deep").mkdir(parents=True)
-        raise RuntimeError
+
+    def fail_over_a_file() -> None:
+        with renamed_into(path) as temporary:
+            temporary.write_bytes(b"half of the n")
+            raise RuntimeError
+
+    def fail_over_a_folder() -> None:
+        with renamed_into(tmp_path / "folder") as temporary:
+            (temporary / "deep").mkdir(parents=True)
+            raise RuntimeError
+
+    for fail in (fail_over_a_file, fail_over_a_folder):
+        with pytest.raises(RuntimeError):
+            fail()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -1,4 +1,4 @@
-"""The stage `predictions`: a checkpoint answers the test questions, also with its latents changed."""
+"""The stage `predictions`: a checkpoint answers the test questions, its latents changed or not."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from storm.videos.stage import VideoStage
 
 # `none` first: the others are made from the latents that it leaves.
 Change = Literal["none", "zero", "mean", "swap"]
+_LATIN = "A-Za-z\u00c0-\u024f"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class PredictionsStage(Stage[Prediction]):
         weights = tuple(self.checkpoint.artifact(store).index().values())
         questions = self.videos.artifact(store).index()
         features = self.features.artifact(store).index()
-        samples = [s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features]
+        samples = [
+            s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features
+        ]
         everyone = digest(sorted(questions[s.id] for s in samples))  # mean and swap depend on all
         for sample in samples:
             own = (questions[sample.id], features[sample.video_id], *weights)
@@ -126,7 +129,7 @@ def _derangement(n: int, seed: int) -> list[int]:
 def extract_letter(response: str, options: int) -> str:
     """The first stand-alone letter of the options, in parentheses or not; '' if there is none."""
     valid = LETTERS[:options]
-    found = re.search(rf"(?<![A-Za-z])([{valid}])(?![A-Za-z])", response)
+    found = re.search(rf"(?<![{_LATIN}])([{valid}])(?![{_LATIN}])", response)
     return found.group(1) if found else ""
 
 

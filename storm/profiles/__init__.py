@@ -35,7 +35,9 @@ def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
         try:
             _set(raw, key.split("."), yaml.safe_load(value), override)
         except yaml.YAMLError as e:
-            raise ConfigError(f"expected YAML in --set {override!r}, found {_one_line(e)}") from None
+            raise ConfigError(
+                f"expected YAML in --set {override!r}, found {_one_line(e)}"
+            ) from None
     try:
         return PipelineConfig.model_validate(raw)
     except ValidationError as e:

@@ -114,8 +114,8 @@ class _Training:
                 self.save(number, step + 1, engine)
         seed_everything(self.spec.seed, number, phase.steps)
         folder = self.phases_root / checkpoints.name_of(number, phase.steps)
+        found = objective.diagnose()
         with engine.whole():
-            found = objective.diagnose()
             if self.rank == 0:
                 shutil.rmtree(folder, ignore_errors=True)
                 student.save_pretrained(folder)

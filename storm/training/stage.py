@@ -116,7 +116,7 @@ def _run_ranks(spec: Path, context: Context) -> None:
             error = event.get("error", error)
             if event.get("event") == "step":
                 text = f"{event['phase']} loss {event['loss']:.3f}"
-                context.emit({"progress": event["step"] + 1, "of": event["of"], "text": text})
+                context.emit({"progress": event["step"], "of": event["of"], "text": text})
     if error or launcher.returncode:
         raise StageFailed(error or f"the ranks ended with exit code {launcher.returncode}")
 

@@ -1,0 +1,117 @@
+"""What an answer says, whose latents a question is given, and what those would say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from storm.benchmarks.predictions import (
+    _derangement,
+    _prediction,
+    _replacement,
+    extract_letter,
+)
+from storm.records import VideoSample
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("B", "B"),
+        (" B ", "B"),
+        ("(B)", "B"),
+        ("B.", "B"),
+        ("B) cup 2", "B"),
+        ("b", ""),  # the students answer in capitals; a small b is a word's
+        ("The answer is C.", "C"),
+        ("The answer is (D), not (A)", "D"),
+        ("Answer:C", "C"),
+        ("C\nB", "C"),
+        ("<answer>B</answer>", "B"),
+        ("E", ""),  # no such option
+        ("E or B", "B"),
+        ("BANANA", ""),
+        ("Cup 2", ""),
+        ("ABCD", ""),
+        ("", ""),
+        ("2", ""),
+        ("答案是B。", "B"),
+        ("\u00c4B", ""),  # inside a word of another alphabet
+        ("%s {} \\", ""),
+    ],
+)
+def test_the_letter_of_a_response(response: str, letter: str) -> None:
+    assert extract_letter(response, 4) == letter
+
+
+def test_only_letters_of_the_options_count() -> None:
+    assert extract_letter("D or B", 3) == "B"
+    assert extract_letter("D or B", 4) == "D"
+    assert extract_letter("Z", 26) == "Z"
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 100, 1024])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_everyone_has_another_ones_latents(n: int, seed: int) -> None:
+    donors = _derangement(n, seed)
+    assert sorted(donors) == list(range(n)), "each gives once"
+    assert all(donor != i for i, donor in enumerate(donors))
+    assert donors == _derangement(n, seed)
+
+
+def test_seeds_draw_other_donors() -> None:
+    assert _derangement(50, 0) != _derangement(50, 1)
+
+
+def test_what_stands_in_place_of_the_latents() -> None:
+    latents = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    assert _replacement("none", latents, [0, 1]) is None
+    zero = _replacement("zero", latents, [1, 2])
+    mean = _replacement("mean", latents, [1, 2])
+    swap = _replacement("swap", latents, [2, 0])
+    assert zero is not None and mean is not None and swap is not None  # noqa: PT018
+    assert zero.shape == mean.shape == swap.shape == (2, 4, 2)
+    assert not zero.any()
+    np.testing.assert_array_equal(mean[0], latents.mean(0))
+    np.testing.assert_array_equal(mean[0], mean[1])
+    np.testing.assert_array_equal(swap, latents[[2, 0]])
+
+
+def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSample:
+    return VideoSample(
+        id=name,
+        video_id=f"video of {name}",
+        video_path="v.mp4",
+        video_sha256="0",
+        split="test",
+        question="Which cup hides the ball?",
+        options=options,
+        answer=answer,
+    )
+
+
+def test_the_donors_answer_is_a_letter_of_this_question() -> None:
+    mine = sample(("cup 3", "cup 1", "cup 2"), "A")
+    donor = sample(("cup 1", "cup 2", "cup 3"), "B", "donor")  # says cup 2, here C
+    made = _prediction("q#swap", mine, "swap", "C", donor)
+    assert (made.predicted, made.correct, made.donor_answer) == ("C", False, "C")
+    same = sample(("cup 3", "cup 2", "cup 1"), "A", "donor")
+    assert _prediction("q#swap", mine, "swap", "A", same).donor_answer == "A"
+
+
+def test_a_donor_whose_answer_is_no_option_here_says_nothing() -> None:
+    mine = sample(("red", "blue"), "A")
+    for donor in (sample(("green", "blue"), "A", "donor"), sample((), "red", "donor"), None):
+        made = _prediction("q#swap", mine, "swap", "(A)", donor)
+        assert (made.donor_answer, made.correct) == ("", True)
+
+
+def test_an_open_question_is_scored_by_its_text() -> None:
+    mine = sample((), "The Ball")
+    assert _prediction("q#none", mine, "none", " the ball\n", None).correct
+    assert not _prediction("q#none", mine, "none", "a ball", None).correct
+
+
+def test_no_letter_is_never_correct() -> None:
+    made = _prediction("q#none", sample(("x", "y"), "A"), "none", "I can't say", None)
+    assert (made.predicted, made.correct) == ("", False)

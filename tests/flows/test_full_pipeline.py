@@ -1,0 +1,262 @@
+"""The whole pipeline as `make run` starts it: what it says, what it keeps, what it survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flow_runs import Done, Flow, flow
+
+from storm.pipeline import assemble
+from storm.profiles import load
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+TITLES = [stage.title for stage in assemble(load("smoke"))]
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, prefect_home: Path
+) -> Iterator[tuple[Flow, Done]]:
+    """A run that nothing disturbed, for all tests of this file."""
+    with flow(tmp_path_factory.mktemp("finished") / "artifacts", prefect_home) as made:
+        yield made, made.run("full_pipeline")
+
+
+def test_it_ends_with_the_table_and_a_report(finished: tuple[Flow, Done]) -> None:
+    run, done = finished
+    assert done.code == 0, done.err
+    table = done.out.splitlines()
+    assert re.match(r"arm +accuracy % +95 % interval +questions", table[0])
+    for name in ("storm", "direct", "shuffled", "chance"):
+        assert any(line.startswith(name) for line in table), done.out
+    said, _, path = table[-1].partition(": ")
+    assert said == "report"
+    assert Path(path) == run.root / "reports" / "smoke.html"
+    assert Path(path).stat().st_size > 1000
+
+
+def test_it_says_each_stage_once_and_nothing_else(finished: tuple[Flow, Done]) -> None:
+    lines = finished[1].err.splitlines()
+    assert all(line.startswith("made ") for line in lines), finished[1].err
+    assert sorted(re.split(r" {2,}", line)[1] for line in lines) == sorted(
+        title if len(title) < 32 else next(x for x in lines if title in x) for title in TITLES
+    )
+
+
+def test_it_leaves_sealed_artifacts_and_no_process(finished: tuple[Flow, Done]) -> None:
+    run, _ = finished
+    run.none_left()
+    assert not run.leftovers()
+    assert len(run.sealed()) == len(TITLES)
+    for path in run.sealed():
+        manifest = json.loads(path.read_bytes())
+        planned = json.loads((path.parent / "plan.json").read_bytes())["items"]
+        assert manifest["rows"] + len(manifest["quarantined"]) == len(planned)
+
+
+def test_predictions_are_as_the_results_count_them(finished: tuple[Flow, Done]) -> None:
+    rows = list(finished[0].rows("predictions").values())
+    swapped = [row for row in rows if row["intervention"] == "swap"]
+    assert len(swapped) == 8
+    assert all(row["donor_answer"] in "ABCD" for row in swapped)
+    assert {row["intervention"] for row in rows} == {"none", "zero", "swap"}
+    assert all(row["question_id"].startswith("test-") for row in rows)
+
+
+def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
+    def storm(*arguments: str) -> Any:
+        options = ["--profile", "smoke", "--root", str(finished[0].root), "--json"]
+        command = [sys.executable, "-m", "storm.cli", *arguments, *options]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    states = storm("status")
+    assert [state["stage"] for state in states] == TITLES
+    assert {state["state"] for state in states} == {"sealed"}
+    found = storm("results")
+    assert set(found["arms"]["storm"]["interventions"]) == {"zero", "swap", "swap_follows_donor"}
+    assert found["arms"]["direct"]["by_swaps"].keys() == {"8"}
+    assert found["chance"] == 0.25
+
+
+def test_the_report_escapes_every_text(
+    finished: tuple[Flow, Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from storm import report
+
+    evil = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
+    usual = report._one_thought
+
+    def hostile(*arguments: Any) -> dict[str, Any]:
+        thought = usual(*arguments)
+        sample = thought["sample"]
+        object.__setattr__(sample, "question", evil)
+        object.__setattr__(sample, "options", (evil, evil))
+        return {**thought, "prompt": evil}
+
+    monkeypatch.setattr(report, "_one_thought", hostile)
+    profile = tmp_path / "p.yaml"
+    profile.write_text(f"extends: smoke\nname: {json.dumps('<b>mine')}\n")
+    path = report.write_report(str(finished[0].root), str(profile))
+    html = path.read_text()
+    assert path.parent == finished[0].root / "reports"
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 4
+    assert "<script" not in html
+    assert "<b>mine" not in html
+    assert "&lt;b&gt;mine" in html
+    assert html.count("data:image/jpeg;base64,") > 4
+    assert "data:video/mp4;base64," in html
+    assert not re.search(r"(src|href)=\"(?!data:)", html), "the page stands alone"
+
+
+def test_the_report_opens_in_a_browser(finished: tuple[Flow, Done], tmp_path: Path) -> None:
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+    page = (finished[0].root / "reports" / "smoke.html").as_uri()
+    shown = subprocess.run(
+        [browser, *options, "--dump-dom", page], capture_output=True, text=True, timeout=120
+    ).stdout
+    assert "<h1>STORM: smoke</h1>" in shown
+    assert "polyline" in shown
+
+
+def test_a_second_run_is_cached_and_starts_no_child(finished: tuple[Flow, Done]) -> None:
+    run, first = finished
+    before = run.snapshot()
+    running = run.start("full_pipeline")
+    children = []
+    while running.poll() is None:
+        children += run.processes(named="storm.child").values()
+        time.sleep(0.2)
+    again = run.end(running)
+    assert again.code == 0, again.err
+    assert not children
+    assert run.snapshot() == before
+    lines = again.err.splitlines()
+    assert len(lines) == len(TITLES)
+    assert all(line.startswith("cached ") for line in lines), again.err
+    assert again.out == first.out
+
+
+def test_refresh_makes_one_stage_again(finished: tuple[Flow, Done]) -> None:
+    """Its rows are equal, so whatever was made from them stays."""
+    run, _ = finished
+    data, weights, before = run.data(), run.weights(), run.snapshot()
+    again = run.run("full_pipeline", "--refresh", "keyframes")
+    assert again.code == 0, again.err
+    lines = again.err.splitlines()
+    (made,) = [line for line in lines if not line.startswith("cached ")]
+    assert re.match(r"made +keyframes +8 rows", made)
+    assert len(lines) == len(TITLES)
+    assert (run.data(), run.weights()) == (data, weights)
+    changed = {name.split("/")[0] for name, file in run.snapshot().items() if before[name] != file}
+    assert changed <= {"keyframes", "logs"}
+    assert "keyframes" in changed
+
+
+def test_an_unknown_stage_to_refresh_is_one_line(finished: tuple[Flow, Done]) -> None:
+    again = finished[0].run("full_pipeline", "--refresh", "keyfames")
+    assert again.code == 2
+    assert re.fullmatch(r"error: expected one of the stages .*, found 'keyfames'\n", again.err)
+
+
+def test_a_killed_run_ends_with_the_same_artifacts(
+    finished: tuple[Flow, Done], tmp_path: Path, prefect_home: Path
+) -> None:
+    """kill -9 of the driver alone, again and again, wherever the run is."""
+    whole, _ = finished
+    rng = random.Random(time.time_ns())
+    moments = [(n, rng.uniform(0, 4)) for n in (0, 4, 6, 9, 14)]
+    print("moments:", moments)  # shown where the test fails
+    with flow(tmp_path / "artifacts", prefect_home) as run:
+        for sealed, seconds in moments:
+            running = run.start("full_pipeline")
+            run.wait_for(
+                lambda n=sealed, p=running: (
+                    p.poll() is not None
+                    or (len(run.sealed()) >= n and run.processes(named="storm.child"))
+                )
+            )
+            time.sleep(seconds)
+            os.kill(running.pid, signal.SIGKILL)
+            done = run.end(running)
+            assert done.code in (0, -signal.SIGKILL), done.err
+            run.none_left(15)
+        done = run.run("full_pipeline")
+        assert done.code == 0, done.err
+        run.none_left()
+        assert not run.leftovers()
+        assert run.data() == whole.data()
+        assert run.weights() == whole.weights()
+        assert done.out.splitlines()[:-1] == finished[1].out.splitlines()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "whom"),
+    [(signal.SIGTERM, 143, "driver"), (signal.SIGINT, 130, "everyone at the terminal")],
+)
+def test_a_stopped_run_ends_soon_and_says_how_to_go_on(
+    number: int, code: int, whom: str, tmp_path: Path, prefect_home: Path
+) -> None:
+    with flow(tmp_path / "artifacts", prefect_home) as run:
+        running = run.start("full_pipeline")
+        run.wait_for(lambda: len(run.sealed()) > 1 and run.processes(named="storm.child"))
+        send = os.killpg if whom != "driver" else os.kill
+        send(running.pid, number)
+        began = time.monotonic()
+        done = run.end(running, 60)
+        assert time.monotonic() - began < 30
+        assert done.code == code, done.err
+        run.none_left()
+        lines = [line for line in done.err.splitlines() if not line.startswith("made ")]
+        assert lines == ["stopped; run the same command again to go on"]
+
+
+def test_targets_alone_and_two_runs_at_once(tmp_path: Path, prefect_home: Path) -> None:
+    """One wins; another says who holds the workspace, or waits if it is asked to."""
+    with flow(tmp_path / "artifacts", prefect_home) as run:
+        first = run.start("generate_targets")
+        run.wait_for(lambda: run.processes(named="storm.child"))
+        second = run.run("generate_targets")
+        assert second.code == 75, second.err
+        assert re.fullmatch(
+            rf"error: latent_targets .* is being made by pid {first.pid} on .* since .*; "
+            r"wait for it, or pass --wait\n",
+            second.err,
+        )
+        assert first.poll() is None, "the first goes on"
+        third = run.run("generate_targets", "--wait")
+        assert third.code == 0, third.err
+        assert first.poll() is not None
+        done = run.end(first)
+        assert done.code == 0, done.err
+        assert all(line.startswith("cached ") for line in third.err.splitlines()), third.err
+        run.none_left()
+        made = {path.parts[-3] for path in run.sealed()}
+        assert made == {
+            *("videos", "keyframes", "thought_prompts", "thought_videos", "latent_targets"),
+            "base",
+        }
+        assert not any((run.root / name).exists() for name in ("stage_one", "direct", "results"))
+
+
+def test_a_wrong_profile_is_said_before_anything_starts(tmp_path: Path, prefect_home: Path) -> None:
+    with flow(tmp_path / "artifacts", prefect_home) as run:
+        done = run.run("full_pipeline", "--set", "student.latent.k=3")
+        assert done.code == 2
+        assert re.fullmatch(r"error: expected k = 3 to divide .*\n", done.err)
+        assert not run.root.exists()
