@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.run import command, make_target
 
-TASKS_AT_ONCE = 512  # threads that mostly wait; the Maker bounds the children
+# threads that mostly wait; the Maker bounds the children
+TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=512)
 
 
-@flow(name="storm", task_runner=ThreadPoolTaskRunner(max_workers=TASKS_AT_ONCE))
+@flow(name="storm", task_runner=TASK_RUNNER)
 def full_pipeline(
     profile: str = "shell",
     overrides: Sequence[str] = (),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.full_pipeline import TASKS_AT_ONCE
+from flows.full_pipeline import TASK_RUNNER
 from flows.run import command, make_target
 
 
-@flow(name="storm-generate-targets", task_runner=ThreadPoolTaskRunner(max_workers=TASKS_AT_ONCE))
+@flow(name="storm-generate-targets", task_runner=TASK_RUNNER)
 def generate_targets(
     profile: str = "shell",
     overrides: Sequence[str] = (),

@@ -55,7 +55,9 @@ class Maker:
         ]
 
     def _task(self, name: str, body: Any) -> Any:
-        return task(body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+        return task(
+            body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False
+        )
 
     def _is_cached(self, stage: Stage[Any]) -> bool:
         """Whether the stage is sealed already; never asked of stages whose inputs are not."""

@@ -21,6 +21,7 @@ _NO_RESOURCES = {
 
 def main() -> int:
     set_environment()
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars are the parent's business
     watch_owner()
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log

@@ -44,8 +44,8 @@ class UnreadableVideo(DataError):
 
 
 class BackendMissing(StormError):
-    def __init__(self, package: str, extra: str, why: str):
-        super().__init__(f"{why} needs the package {package!r}: pip install 'storm-video[{extra}]'")
+    def __init__(self, package: str, why: str):
+        super().__init__(f"{why} needs the package {package!r}: pip install {package}")
 
 
 class StoreError(StormError):

@@ -363,3 +363,17 @@ def prepare(stage: Stage[Any], store: Store) -> None:
             return
     if artifact.has_manifest and not artifact.sealed:
         artifact.remove()
+
+
+def forget(stage: Stage[Any], store: Store) -> None:
+    """Remove the stage's artifact and all of its recipe, so that no row is taken over."""
+    stage.artifact(store).remove()
+    for other in store.of_recipe(stage.name, stage.recipe):
+        other.remove()
+
+
+def plan_anew(stage: Stage[Any], store: Store) -> None:
+    """Drop the plan and the seal; rows whose upstream rows came out the same are taken over."""
+    artifact = stage.artifact(store)
+    for name in ("manifest.json", "plan.json"):
+        (artifact.path / name).unlink(missing_ok=True)

@@ -185,7 +185,7 @@ class _Drawing:
         self.check_time_steps()
         videos = self.videos()
         base = self.base(videos)
-        features = self.features(videos, base)
+        features = self.features(videos, base, config.sampling)
         targets = self.targets(videos, base)
 
         arms: list[tuple[str, PredictionsStage]] = []
@@ -231,9 +231,11 @@ class _Drawing:
         own = replace(videos, counts=counts, label="base")
         return ShellBase(*parts, own, config.sampling, **how)
 
-    def features(self, videos: VideoStage, base: Training) -> VideoFeaturesStage:
+    def features(
+        self, videos: VideoStage, base: Training, sampling: FrameSampling
+    ) -> VideoFeaturesStage:
         how = self.how("video_features", videos.label)
-        return VideoFeaturesStage(videos, base, self.config.sampling, **how)
+        return VideoFeaturesStage(videos, base, sampling, self.config.dtype, **how)
 
     def targets(self, videos: VideoStage, base: Training) -> LatentTargetsStage:
         config = self.config
@@ -251,7 +253,12 @@ class _Drawing:
             **self.how("thought_videos"),
         )
         return LatentTargetsStage(
-            clips, base, config.thought_sampling, config.pooling, **self.how("latent_targets")
+            clips,
+            base,
+            config.thought_sampling,
+            config.pooling,
+            config.dtype,
+            **self.how("latent_targets"),
         )
 
     def storm(
@@ -288,6 +295,7 @@ class _Drawing:
             yield "direct", made
             if isinstance(videos, ShellVideos):
                 yield f"direct/{videos.world.swaps}", made
+        sampling = self.config.sampling
         for easier in arm.easier:
             if not isinstance(videos, ShellVideos):
                 raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
@@ -297,12 +305,13 @@ class _Drawing:
                     f"found {easier.swaps}: correct arms.direct.easier"
                 )
             label = f"{easier.swaps} swaps"
-            world = videos.world.model_copy(update={"swaps": easier.swaps})
+            world = videos.world.model_copy(update={"swaps": easier.swaps, "beats": easier.swaps})
             shown = replace(videos, world=world, counts=easier.counts, label=label)
             phase = arm.phase.model_copy(
                 update={"learning_rate": arm.learning_rates[0], "steps": easier.steps}
             )
-            seen = self.features(shown, base)
+            frames = sampling.frames * world.frames // videos.world.frames  # as dense in time
+            seen = self.features(shown, base, sampling.model_copy(update={"frames": frames}))
             yield f"direct/{easier.swaps}", self.direct_run(phase, base, shown, seen, label)
 
     def direct_run(
@@ -339,6 +348,7 @@ class _Drawing:
             videos,
             features,
             mode,
+            self.config.dtype,
             interventions,
             self.config.max_new_tokens,
             self.config.seed,

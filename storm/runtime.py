@@ -37,7 +37,6 @@ _ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "TQDM_DISABLE": "1",
 }
 
 
@@ -59,6 +58,7 @@ class Runtime(BaseModel):
     threads: int = Field(1, ge=1, description="CPU threads of one child")
     ranks: int = Field(1, ge=1, description="training processes, one a GPU")
     zero_stage: Literal[0, 1, 2, 3] = 0
+    gradient_checkpointing: bool = Field(False, description="recompute the prompt's layers")
     micro_batch: int | None = Field(None, ge=1, description="rows a rank holds at once; None: all")
     batch: int = Field(32, ge=1, description="items that a model sees at once in other stages")
     stall_seconds: float = Field(900, gt=0, description="a child silent for longer is killed")
@@ -188,7 +188,7 @@ def run_child(
     if _STOPPED.is_set():
         raise StageFailed("stopped")
     if error is not None:
-        raise StageFailed(error)
+        raise StageFailed(f"{error} (see {log})")
     if stalled.is_set():
         raise ChildFailed("timeout", f"silent for {stall_seconds:.0f} s; see {log}")
     if code:

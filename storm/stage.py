@@ -35,10 +35,14 @@ def not_identity(default: Any) -> Any:
 
 
 def canonical(value: Any) -> Any:
-    """A JSON value that stands for `value`; TypeError if there is none."""
+    """A JSON value that stands for `value`; TypeError if there is none.
+
+    A configuration whose fields are not its identity (a path, say) has a method `identity`.
+    """
     if isinstance(value, BaseModel):
         identity = getattr(value, "identity", None)
-        return identity() if identity else value.model_dump(mode="json")
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return canonical(identity() if identity else fields)
     if isinstance(value, Mapping):
         return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
@@ -59,12 +63,17 @@ class Context:
     begin: Callable[[Sequence[str]], None]  # these items are in flight now
     batch: int  # how many items to take at once
 
-    def batches(self, items: Sequence[Any], key: Callable[[Any], str]) -> Iterator[Sequence[Any]]:
-        """`items` in batches, each announced before it is handed out."""
-        for at in range(0, len(items), self.batch):
-            batch = items[at : at + self.batch]
-            self.begin([key(item) for item in batch])
-            yield batch
+    def each(self, ids: Sequence[str]) -> Iterator[str]:
+        """`ids` one by one, each announced before it is handed out."""
+        for item_id in ids:
+            self.begin([item_id])
+            yield item_id
+
+    def batches(self, ids: Sequence[str]) -> Iterator[Sequence[str]]:
+        """`ids` in batches, each announced before it is handed out."""
+        for at in range(0, len(ids), self.batch):
+            self.begin(ids[at : at + self.batch])
+            yield ids[at : at + self.batch]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`make bench`: what things cost, as ratios measured in one run, since machines are shared and noisy.
+"""`make bench`: what things cost, as ratios of one run, since machines are shared and noisy.
 
 Each case times its two sides in turn and compares their minima. The table is also written to
 `artifacts/bench.json`.

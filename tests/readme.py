@@ -1,4 +1,4 @@
-"""The parts of the README that are made from the repository: `python -m tests.readme` writes them."""
+"""What the README takes from the repository: `python -m tests.readme` writes it anew."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 REPO = Path(__file__).parents[1]
 README = REPO / "README.md"
-FOLDERS = ("flows", "storm", "storm/profiles", "storm/videos", "storm/world", "storm/student")
-FOLDERS += ("storm/keyframes", "storm/thought_prompts", "storm/thought_videos")
-FOLDERS += ("storm/latent_targets", "storm/video_features", "storm/training", "storm/benchmarks")
+FOLDERS = [
+    REPO / "flows",
+    REPO / "storm",
+    *sorted(p for p in (REPO / "storm").iterdir() if (p / "__init__.py").is_file()),
+]
 
 
 def gloss(path: Path) -> str:
@@ -26,8 +28,8 @@ def tree() -> str:
     """A line for each file: its path below its folder, and its gloss."""
     lines = []
     for folder in FOLDERS:
-        lines.append(f"{folder}/")
-        for path in sorted((REPO / folder).iterdir()):
+        lines.append(f"{folder.relative_to(REPO)}/")
+        for path in sorted(folder.iterdir()):
             if path.suffix in (".py", ".yaml") and (text := gloss(path)):
                 lines.append(f"  {path.name:<20} {text}")
     return "\n".join(lines)

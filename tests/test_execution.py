@@ -69,7 +69,9 @@ def test_bad_items_never_stop_the_others(store: Store) -> None:
 
 def test_an_error_of_the_stage_stops_it_with_its_words(store: Store, diary: Path) -> None:
     stage = Clips(ids=IDS, trouble={"05": "fail"}, diary=str(diary))
-    with pytest.raises(StageFailed, match=r"^DataError: expected milk, found water; buy milk$"):
+    with pytest.raises(
+        StageFailed, match=r"^DataError: expected milk, found water; buy milk \(see .*\.log\)$"
+    ):
         execute(stage, store, RUNTIME)
     assert not stage.artifact(store).sealed
     assert worked_on(diary) == list(IDS[:6])

@@ -10,7 +10,8 @@ from storm.profiles import load, names
 
 REPO = Path(__file__).parents[1]
 _spec = importlib.util.spec_from_file_location("storm_readme", REPO / "tests" / "readme.py")
-assert _spec and _spec.loader
+assert _spec is not None
+assert _spec.loader is not None
 readme = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(readme)
 TEXT = readme.README.read_text()

@@ -12,7 +12,7 @@ import numpy as np
 from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.stage import Context, Stage
 from storm.store import Store, digest
-from storm.video_features.stage import VideoFeaturesStage, load_student
+from storm.video_features.stage import Dtype, VideoFeaturesStage, load_student
 from storm.videos.stage import VideoStage
 
 # `none` first: the others are made from the latents that it leaves.
@@ -24,9 +24,9 @@ _LATIN = "A-Za-z\u00c0-\u024f"
 class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 
-    `mean`: every slot is the mean over the shard's questions. `swap`: another question's latents,
-    drawn without a fixed point inside the shard. Multiple choice is scored by its letter,
-    anything else by equality of the stripped, lower-cased text.
+    `mean`: every slot is the mean over all questions. `swap`: another question's latents, drawn
+    without a fixed point from all; so no row depends on shards or on what is pending. Multiple
+    choice is scored by its letter, anything else by equality of the stripped, lower-cased text.
     """
 
     name: ClassVar[str] = "predictions"
@@ -36,6 +36,7 @@ class PredictionsStage(Stage[Prediction]):
     videos: VideoStage
     features: VideoFeaturesStage
     mode: Literal["direct", "latent"]
+    dtype: Dtype
     interventions: tuple[Change, ...] = ("none",)
     max_new_tokens: int = 8
     seed: int = 0
@@ -55,8 +56,10 @@ class PredictionsStage(Stage[Prediction]):
                 yield f"{sample.id}#{change}", upstream
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
-        student = load_student(self.checkpoint, context)
-        questions = self._questions({i.rpartition("#")[0] for i in ids}, context)
+        student = load_student(self.checkpoint, context, self.dtype)
+        pending, planned = set(ids), context.artifact.plan().items
+        questions = self._questions({i.id.rpartition("#")[0] for i in planned}, context)
+        all_latents = any(not i.endswith("#none") for i in ids)
         latents: list[np.ndarray] = []
         for change in self.interventions:
             if change == "none":
@@ -67,13 +70,16 @@ class PredictionsStage(Stage[Prediction]):
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
                 wanted = [f"{questions[i][0].id}#{change}" for i in rows]
-                context.begin([i for i in wanted if i in ids])
+                mine = [i for i in wanted if i in pending]
+                if not mine and not (change == "none" and all_latents):
+                    continue
+                context.begin(mine)
                 replaced = _replacement(change, stacked, [donors[i] for i in rows])
                 answers = self._answer(student, [questions[i] for i in rows], replaced)
                 for i, item_id, answer in zip(rows, wanted, answers, strict=True):
                     if change == "none" and answer.latents is not None:
                         latents.append(answer.latents.float().cpu().numpy())
-                    if item_id in ids:
+                    if item_id in pending:
                         donor = questions[donors[i]][0] if change == "swap" else None
                         yield _prediction(item_id, questions[i][0], change, answer.text, donor)
                 context.emit({"progress": at + len(rows), "of": len(questions), "text": change})

@@ -28,11 +28,9 @@ class KeyframesStage(Stage[Keyframes]):
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes | Rejected]:
         selector = self.selector.build(context.runtime.device)
         videos = videos_of(self.videos, context.store, "train")
-        for batch in context.batches(ids, str):
-            for video_id in batch:
-                try:
-                    yield selector.select(
-                        video_id, self.videos.locate(context.store, videos[video_id])
-                    )
-                except UnreadableVideo as e:
-                    yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
+        for video_id in context.each(ids):
+            try:
+                path = self.videos.locate(context.store, videos[video_id])
+                yield selector.select(video_id, path)
+            except UnreadableVideo as e:
+                yield Rejected(id=video_id, reason=e.reason, detail=e.detail)

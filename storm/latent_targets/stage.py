@@ -10,7 +10,7 @@ from storm.records import Checkpoint, LatentTarget, Rejected
 from storm.stage import Context, Stage
 from storm.store import Store
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.video_features.stage import load_student
+from storm.video_features.stage import Dtype, load_student
 from storm.videos.sampling import FrameSampling
 
 
@@ -25,6 +25,7 @@ class LatentTargetsStage(Stage[LatentTarget]):
     base: Stage[Checkpoint]
     sampling: FrameSampling  # of the thought video
     pooling: Any  # a Config of storm.latent_targets.pooling
+    dtype: Dtype
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         (weights,) = self.base.artifact(store).index().values()
@@ -32,12 +33,12 @@ class LatentTargetsStage(Stage[LatentTarget]):
         return [(item_id, (row, weights)) for item_id, row in clips.items()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget | Rejected]:
-        student = load_student(self.base, context)
+        student = load_student(self.base, context, self.dtype)
         pool = self.pooling.build(student.k)
         root = self.thought_videos.artifact(context.store).path
         rows = {r.id: r for r in self.thought_videos.rows(context.store)}
-        for batch in context.batches(ids, str):
-            clips = [self.sampling.sample(root / rows[i].blob) for i in batch]
-            for item_id, video in zip(batch, student.encode_videos(clips), strict=True):
-                latents = pool(video.tokens.float(), video.grid_thw)
-                yield LatentTarget(id=item_id, latents=latents.cpu().numpy())
+        for item_id in context.each(ids):
+            # one clip at a time: its bits don't hang on its neighbours
+            video = student.encode_video(*self.sampling.sample(root / rows[item_id].blob))
+            latents = pool(video.tokens.float(), video.grid_thw)
+            yield LatentTarget(id=item_id, latents=latents.cpu().numpy())

@@ -40,8 +40,14 @@ class VideoTokens:
     ] = ()  # (merged tokens, hidden) a layer, if the family has it
 
     def packed(self) -> np.ndarray:
-        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
-        return torch.cat([self.tokens, *self.deepstack], 1).detach().float().cpu().numpy()
+        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`.
+
+        numpy has no bfloat16: its bits are kept as uint16.
+        """
+        packed = torch.cat([self.tokens, *self.deepstack], 1).detach().cpu().contiguous()
+        if packed.dtype == torch.bfloat16:
+            return packed.view(torch.int16).numpy().view(np.uint16)
+        return packed.float().numpy()
 
     @classmethod
     def of(cls, row: VideoFeatures, hidden_size: int) -> VideoTokens:
@@ -52,7 +58,10 @@ class VideoTokens:
                 f"expected features of video {row.id!r} as (tokens, n * {hidden_size}), found "
                 f"{array.shape}: make video_features with this student"
             )
-        tokens, *deepstack = torch.from_numpy(array).split(hidden_size, dim=1)
+        packed = torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
+        if array.dtype == np.uint16:
+            packed = packed.view(torch.bfloat16)
+        tokens, *deepstack = packed.split(hidden_size, dim=1)
         return cls(tokens, tuple(row.grid_thw), tuple(row.pts_seconds), tuple(deepstack))  # pyright: ignore
 
 

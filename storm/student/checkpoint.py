@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from storm.errors import ConfigError
 from storm.student.latents import LatentConfig
+from storm.student.pretrained import require_folder
 from storm.student.student import Student
 
 HEAD_FILE = "latent_head.safetensors"
@@ -55,14 +56,6 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
             )
         student.head.load_state_dict(load_file(path / HEAD_FILE))
     return student.to(device).eval()
-
-
-def require_folder(path: Path) -> None:
-    if not (path / "config.json").is_file():
-        raise ConfigError(
-            f"expected a checkpoint folder with a config.json, found none at {path}: give the "
-            "path of a downloaded model"
-        )
 
 
 def _latent_config(config: Any, path: Path) -> LatentConfig:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from storm.digests import cached_sha256_tree
 from storm.errors import ConfigError
 from storm.student.latents import LatentConfig
 
@@ -22,12 +23,18 @@ class PretrainedConfig(BaseModel):
     latent: LatentConfig = LatentConfig()
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
 
+    def identity(self) -> dict[str, Any]:
+        """The files' contents stand for the path. Raises ConfigError if there are none."""
+        require_folder(self.path)
+        contents = cached_sha256_tree(self.path)
+        return {"kind": self.kind, "contents": contents, "latent": self.latent, "dtype": self.dtype}
+
     def build(self, folder: Path) -> None:
         """Write the student into `folder`, as `Student.save_pretrained` does."""
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         from storm.student.adapters import ADAPTERS
-        from storm.student.checkpoint import DTYPES, require_folder
+        from storm.student.checkpoint import DTYPES
         from storm.student.student import Student
 
         require_folder(self.path)
@@ -44,6 +51,14 @@ class PretrainedConfig(BaseModel):
             )
         add_tokens(model, processor.tokenizer, self.latent)
         Student(model.eval(), processor, self.latent).save_pretrained(folder)
+
+
+def require_folder(path: Path) -> None:
+    if not (path / "config.json").is_file():
+        raise ConfigError(
+            f"expected a checkpoint folder with a config.json, found none at {path}: give the "
+            "path of a downloaded model"
+        )
 
 
 def add_tokens(model: Any, tokenizer: Any, latent: LatentConfig) -> None:

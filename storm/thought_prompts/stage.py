@@ -38,7 +38,7 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
         samples = {s.id: s for s in self.videos.rows(context.store) if s.id in wanted}
         seen = {s.video_id for s in samples.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
-        for batch in context.batches(ids, str):
+        for batch in context.batches(ids):
             yield from teacher.write(
                 [TeacherRequest(samples[i], keyframes[samples[i].video_id]) for i in batch]
             )

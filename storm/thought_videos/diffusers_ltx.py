@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from storm.digests import cached_sha256_tree
 from storm.errors import BackendMissing, ConfigError
 from storm.records import Keyframes, Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
@@ -45,13 +46,23 @@ class PretrainedPipeline(BaseModel):
     path: str
     revision: str | None = None
 
-    def load(self, dtype: Any) -> Any:
+    def identity(self) -> dict[str, Any]:
+        """A folder's contents stand for its path; a name on the hub has its revision."""
+        self._require()
+        if self.revision is None:
+            return {"kind": self.kind, "contents": cached_sha256_tree(Path(self.path))}
+        return {"kind": self.kind, "path": self.path, "revision": self.revision}
+
+    def _require(self) -> None:
         if self.revision is None and not Path(self.path).is_dir():
             raise ConfigError(
                 f"expected an LTX checkpoint of diffusers, found no folder {self.path!r}: download "
                 "it, correct generator.pipeline.path, or, if it is a name on the hub, pin its "
                 "revision; random weights are drawn for kind: tiny_random alone"
             )
+
+    def load(self, dtype: Any) -> Any:
+        self._require()
         return _from_pretrained(self.path, self.revision, dtype)
 
 
@@ -71,6 +82,11 @@ class LTXConditionGenerator:
         offload: Literal["none", "model", "sequential"] = "none"
         tiling: bool = False
         batch: int = Field(1, ge=1)  # clips at once; over 1 their low bits depend on neighbours
+
+        def identity(self) -> dict[str, Any]:
+            """All but where the weights wait while they are not used."""
+            names = set(type(self).model_fields) - {"offload"}
+            return {name: getattr(self, name) for name in sorted(names)}
 
         @model_validator(mode="after")
         def _whole_groups(self) -> LTXConditionGenerator.Config:
@@ -201,7 +217,7 @@ def _from_pretrained(path: str, revision: str | None, dtype: Any) -> Any:
         from diffusers import LTXConditionPipeline
         from diffusers.utils import logging
     except ImportError as error:
-        raise BackendMissing("diffusers", "generate", "the LTX generator") from error
+        raise BackendMissing("diffusers", "the LTX generator") from error
     logging.set_verbosity_error()  # it warns of its own scheduler at each call
     try:
         return LTXConditionPipeline.from_pretrained(

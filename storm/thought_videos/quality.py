@@ -26,7 +26,7 @@ class QualityGate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     nan: bool = True  # refuse NaN and infinity (generators that give floats)
-    frames: int | None = Field(None, ge=1)  # the length that is expected
+    frames: int | None = Field(default=None, ge=1)  # the length that is expected
     black: float | None = 4.0  # the brightest frame's mean must be above
     static: float | None = 0.05  # the mean change from a frame to the next must be above
     first_frame_unlike: float | None = 48.0  # mean distance to the first keyframe must be below

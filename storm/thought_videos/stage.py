@@ -45,7 +45,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         seen = {p.video_id for p in prompts.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
         videos = videos_of(self.videos, context.store, "train")
-        for batch in context.batches(ids, str):
+        for batch in context.batches(ids):
             requests = [
                 GeneratorRequest(
                     prompts[i],

@@ -68,6 +68,7 @@ class _Labels(nn.Module):
         pixels = self.student.pixels([frames.reshape(-1, *frames.shape[2:])])
         (tokens,) = self.student.features(pixels)
         logits = self.heads[head](tokens.unflatten(0, (len(labels), -1)).mean(1)).float()
+        labels = labels.to(logits.device)
         loss = nn.functional.cross_entropy(logits, labels)
         right = (logits.argmax(-1) == labels).float().mean().item()
         return loss, {f"{head}_accuracy": right}

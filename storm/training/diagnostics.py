@@ -1,7 +1,7 @@
 """What the rolled-out latents are worth at the end of a phase.
 
 The teacher-forced loss doesn't tell: true inputs give the answer away. So a few training
-questions, in an option order that was never trained, are rolled out.
+questions, in an option order of their own, are rolled out.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from storm.errors import StoreError
 from storm.training.spec import Schedule, TrainingSpec
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def start_distributed(device: str) -> tuple[int, int]:
         alone = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "MASTER_PORT": port}
         os.environ.update({name: str(value) for name, value in alone.items()})
         os.environ["MASTER_ADDR"] = "127.0.0.1"
+    if device == "cuda":  # before anything is loaded: `cuda` then means this rank's own GPU
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     # all of them set, or DeepSpeed tries mpi4py
     deepspeed.init_distributed(
         dist_backend="nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False, verbose=False
@@ -119,7 +122,9 @@ class Engine:
         torch.distributed.barrier()
 
     def load(self, folder: Path) -> None:
-        self._engine.load_checkpoint(str(folder.parent), tag=folder.name)
+        loaded, _ = self._engine.load_checkpoint(str(folder.parent), tag=folder.name)
+        if loaded is None:
+            raise StoreError(f"expected a DeepSpeed checkpoint in {folder}, found none: remove it")
 
     @contextlib.contextmanager
     def whole(self) -> Iterator[None]:

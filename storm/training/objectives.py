@@ -75,6 +75,7 @@ class Answering(nn.Module):
         self.feeding, self.gradient, self.align_weight = feeding, gradient, align_weight
 
     def forward(self, batch: Any) -> tuple[Any, dict[str, float]]:
+        batch = batch.to(self.student.device)
         output = self.student(batch, feeding=self.feeding, gradient=self.gradient)
         loss = output.answer_loss_per_row.mean()
         logs = {"answer_loss": loss.item()}
@@ -90,6 +91,7 @@ class _QuestionObjective(Objective):
         self.questions = load_questions(spec, student.hidden_size)
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
         self.spec, self.student, self.module = spec, student, module
+        student.freeze_vision()  # its features were made before and stay what they are
         orders = spec.option_orders
 
         def collate(rows: Sequence[int]) -> Any:

@@ -16,24 +16,25 @@ from storm.training import order
 from storm.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from storm.student.batch import Example, VideoTokens
+    from storm.student.batch import Example
 
 
 @dataclass(frozen=True)
 class Question:
     sample: VideoSample
-    video: VideoTokens
+    features: VideoFeatures  # a view of the memory-mapped shard
+    hidden_size: int
     target: torch.Tensor | None  # (K, hidden)
     seed: int
     use_latents: bool
 
     def example(self, number: int) -> Example:
         """What the student is shown, with option order `number`."""
-        from storm.student.batch import Example, prompt_of
+        from storm.student.batch import Example, VideoTokens, prompt_of
 
         sample = reordered(self.sample, number, self.seed)
         return Example(
-            videos=(self.video,),
+            videos=(VideoTokens.of(self.features, self.hidden_size),),
             prompt=prompt_of(sample.question, sample.options),
             answer=sample.answer,
             targets=self.target,
@@ -67,15 +68,13 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
     A question is left out if its features or target are missing (they were quarantined). Every
     arm that names the same files trains on the same questions in the same order.
     """
-    from storm.student.batch import VideoTokens
 
     assert spec.rows is not None
     samples = [s for s in read_rows(spec.rows.samples, VideoSample) if s.split == "train"]
     samples.sort(key=lambda s: s.id)
-    features = {
-        row.id: VideoTokens.of(row, hidden_size)
-        for row in read_rows(spec.rows.features, VideoFeatures)
-    }
+    shown = {s.video_id for s in samples}
+    rows = read_rows(spec.rows.features, VideoFeatures)
+    features = {row.id: row for row in rows if row.id in shown}
     with_targets = bool(spec.rows.targets)
     targets = {
         row.id: torch.from_numpy(np.array(row.latents, np.float32))  # stored arrays are read-only
@@ -90,7 +89,9 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
     if with_targets and spec.targets == "shuffled":
         targets = _of_another_video(kept, targets, spec.seed)
     return [
-        Question(s, features[s.video_id], targets.get(s.id), spec.seed, spec.use_latents)
+        Question(
+            s, features[s.video_id], hidden_size, targets.get(s.id), spec.seed, spec.use_latents
+        )
         for s in kept
     ]
 

@@ -93,7 +93,7 @@ class _Training:
             start, dtype=self.spec.dtype, device=self.spec.runtime.device
         )
         student.train()
-        if self.spec.gradient_checkpointing:
+        if self.spec.runtime.gradient_checkpointing:
             student.gradient_checkpointing()
         objective = phase.build(self.spec, student)
         engine = Engine(

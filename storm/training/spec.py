@@ -141,7 +141,6 @@ class TrainingSpec(Frozen):
     targets: Literal["own", "shuffled"] = "own"  # shuffled: those of another video
     use_latents: bool = True
     option_orders: PositiveInt = 1  # how many orders of its options a question is trained with
-    gradient_checkpointing: bool = False
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
 
     @model_validator(mode="after")

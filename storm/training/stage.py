@@ -87,8 +87,15 @@ class Training(Stage[Checkpoint]):
             sha256=sha256_tree(out),
             optimizer_steps=summary["optimizer_steps"],
             final_loss=summary["final_loss"],
-            metrics=json.dumps({"phases": summary["phases"], "losses": _losses(work)}),
+            metrics=json.dumps(
+                {"phases": [_facts(p) for p in summary["phases"]], "losses": _losses(work)}
+            ),
         )
+
+
+def _facts(phase: dict[str, Any]) -> dict[str, Any]:
+    """What a phase came to, without times: the row is the same whenever the training is."""
+    return {k: phase[k] for k in ("kind", "steps", "final_loss", "diagnostics")}
 
 
 def _losses(work: Path, points: int = 200) -> list[list[float]]:

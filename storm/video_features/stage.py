@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from storm.errors import UnreadableVideo
 from storm.records import Checkpoint, Rejected, VideoFeatures
@@ -13,8 +13,10 @@ from storm.store import Store
 from storm.videos.sampling import FrameSampling
 from storm.videos.stage import VideoStage, videos_of
 
+Dtype = Literal["float32", "bfloat16"]  # of the student's weights and features
 
-def load_student(stage: Stage[Checkpoint], context: Context, dtype: str = "float32") -> Any:
+
+def load_student(stage: Stage[Checkpoint], context: Context, dtype: Dtype) -> Any:
     """The student of a sealed training stage, in eval mode."""
     from storm.student import Student
 
@@ -33,6 +35,7 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
     videos: VideoStage
     base: Stage[Checkpoint]
     sampling: FrameSampling
+    dtype: Dtype
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         (weights,) = self.base.artifact(store).index().values()
@@ -40,21 +43,20 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
         return [(v.video_id, (v.video_sha256, weights)) for v in videos.values()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures | Rejected]:
-        student = load_student(self.base, context)
+        student = load_student(self.base, context, self.dtype)
         videos = videos_of(self.videos, context.store, "train", "test")
-        for batch in context.batches(ids, str):
-            clips = []
-            for video_id in batch:
-                try:
-                    path = self.videos.locate(context.store, videos[video_id])
-                    clips.append((video_id, *self.sampling.sample(path)))
-                except UnreadableVideo as e:
-                    yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
-            tokens = student.encode_videos([clip[1:] for clip in clips])
-            for (video_id, _, _), video in zip(clips, tokens, strict=True):
-                yield VideoFeatures(
-                    id=video_id,
-                    tokens=video.packed(),
-                    grid_thw=video.grid_thw,
-                    pts_seconds=tuple(video.pts_seconds),
+        for video_id in context.each(ids):
+            try:
+                frames, times = self.sampling.sample(
+                    self.videos.locate(context.store, videos[video_id])
                 )
+            except UnreadableVideo as e:
+                yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
+                continue
+            video = student.encode_video(frames, times)  # alone: its bits don't hang on neighbours
+            yield VideoFeatures(
+                id=video_id,
+                tokens=video.packed(),
+                grid_thw=video.grid_thw,
+                pts_seconds=video.pts_seconds,
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 import posixpath
 import typing
@@ -15,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from storm.digests import cached_sha256
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, Split, VideoSample
 from storm.videos.container import recognise
@@ -139,12 +139,6 @@ class QuestionFile(BaseModel):
         return chosen
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def video_id_of(path: str) -> str:
     """The video's id: its path under the root, without `.` and `..`; one file, one spelling."""
     return posixpath.normpath(path)
@@ -167,7 +161,7 @@ def _look_at(root: Path, written: str) -> tuple[str, str] | Rejected:
         return refuse("path_leaves_root", f"{written!r} is a link to outside of {root}")
     try:
         recognise(Path(real))
-        return video_id, file_sha256(Path(real))
+        return video_id, cached_sha256(Path(real))
     except UnreadableVideo as error:
         return refuse(error.reason, error.detail)
     except OSError as error:

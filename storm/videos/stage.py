@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from storm.digests import cached_sha256
 from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
 from storm.stage import Context, Stage, not_identity
-from storm.store import Store, digest, sha256_file
+from storm.store import Store, digest
 from storm.videos.sources import QuestionFile
 
 
@@ -53,31 +54,32 @@ class QuestionVideos(VideoStage):
         samples, _, root = self._read
         wanted = {s.id: s for s in samples}
         problems: dict[str, UnreadableVideo | None] = {}
-        for batch in context.batches(ids, str):
-            for item_id in batch:
-                sample = wanted[item_id]
-                path = root / sample.video_path
-                if sample.video_id not in problems:
-                    problems[sample.video_id] = self._problem(path, sample)
-                problem = problems[sample.video_id]
-                if problem is None:
-                    yield sample
-                else:
-                    yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
+        for item_id in context.each(ids):
+            sample = wanted[item_id]
+            path = root / sample.video_path
+            if sample.video_id not in problems:
+                problems[sample.video_id] = self._problem(context.store, path, sample)
+            problem = problems[sample.video_id]
+            if problem is None:
+                yield sample
+            else:
+                yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
 
-    def _problem(self, path: Path, sample: VideoSample) -> UnreadableVideo | None:
+    def _problem(self, store: Store, path: Path, sample: VideoSample) -> UnreadableVideo | None:
         from storm.videos.decode import check
 
         try:
             check(path)
+            self.locate(store, sample)
         except UnreadableVideo as e:
             return e
-        if sha256_file(path) != sample.video_sha256:
-            return UnreadableVideo("changed", f"{path.name} was replaced during the run")
         return None
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
-        return self._read[2] / sample.video_path
+        path = self._read[2] / sample.video_path
+        if cached_sha256(path) != sample.video_sha256:
+            raise UnreadableVideo("changed", f"{path.name} was replaced after it was let in")
+        return path
 
 
 def videos_of(stage: VideoStage, store: Store, *splits: str) -> dict[str, VideoSample]:

@@ -20,9 +20,9 @@ class Counts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: int = Field(0, ge=0)
-    train: int = Field(1000, ge=0)
-    test: int = Field(1024, ge=0)
+    base: int = Field(default=0, ge=0)
+    train: int = Field(default=1000, ge=0)
+    test: int = Field(default=1024, ge=0)
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,22 @@ class ShellVideos(VideoStage):
         splits: tuple[Split, ...] = ("base", "train", "test")
         for split in splits:
             scenes.update({i: (split, s) for i, s in self.scenes(split).items()})
-        for batch in context.batches(ids, str):
-            for item_id in batch:
-                split, scene = scenes[item_id]
-                path = context.artifact.blob_path(item_id, ".mp4")
-                with renamed_into(path) as temporary:
-                    encode_mp4(temporary, render(scene, self.world), self.world.fps)
-                text, options, answer = question(scene, self.world)
-                yield VideoSample(
-                    id=item_id,
-                    video_id=item_id,
-                    video_path=path.relative_to(context.artifact.path).as_posix(),
-                    video_sha256=sha256_file(path),
-                    split=split,
-                    question=text,
-                    options=options,
-                    answer=answer,
-                )
+        for item_id in context.each(ids):
+            split, scene = scenes[item_id]
+            path = context.artifact.blob_path(item_id, ".mp4")
+            with renamed_into(path) as temporary:
+                encode_mp4(temporary, render(scene, self.world), self.world.fps)
+            text, options, answer = question(scene, self.world)
+            yield VideoSample(
+                id=item_id,
+                video_id=item_id,
+                video_path=path.relative_to(context.artifact.path).as_posix(),
+                video_sha256=sha256_file(path),
+                split=split,
+                question=text,
+                options=options,
+                answer=answer,
+            )
 
     def blob_of(self, row: VideoSample) -> tuple[str, str]:
         return row.video_path, row.video_sha256

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
+from storm.benchmarks import predictions
 from storm.benchmarks.predictions import (
+    PredictionsStage,
     _derangement,
     _prediction,
     _replacement,
     extract_letter,
 )
-from storm.records import VideoSample
+from storm.records import Prediction, VideoSample, digest_of
+from storm.runtime import Runtime
+from storm.stage import Context
+from storm.store import Artifact, Plan, PlannedItem, Store
 
 
 @pytest.mark.parametrize(
@@ -115,3 +126,40 @@ def test_an_open_question_is_scored_by_its_text() -> None:
 def test_no_letter_is_never_correct() -> None:
     made = _prediction("q#none", sample(("x", "y"), "A"), "none", "I can't say", None)
     assert (made.predicted, made.correct) == ("", False)
+
+
+class Recited(PredictionsStage):
+    """A stage whose student says the latents that it was given, or else its question's own."""
+
+    def _questions(self, wanted: set[str], context: Context) -> list[Any]:
+        return [(sample(("A", "B"), "A", name), None) for name in sorted(wanted)]
+
+    def _answer(self, student: Any, questions: Sequence[Any], latents: Any) -> Any:
+        own = [np.full((2, 2), int(q.id), np.float32) for q, _ in questions]
+        given = own if latents is None else latents
+        return [SimpleNamespace(text=f"{g.mean()}", latents=torch.from_numpy(g)) for g in given]
+
+
+def test_no_row_depends_on_what_is_pending_or_on_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "load_student", lambda *_: None)
+    nothing: Any = None
+    changes: Any = ("none", "zero", "mean", "swap")
+    stage = Recited(nothing, nothing, nothing, "latent", "float32", changes)
+    ids = [f"{n}#{change}" for n in range(7) for change in changes]
+    artifact = Artifact(tmp_path, "predictions", "f")
+    artifact.write_plan(Plan("r", 2, tuple(PlannedItem(i, "k", n % 2) for n, i in enumerate(ids))))
+
+    def make(pending: list[str]) -> dict[str, str]:
+        begun: list[str] = []
+        context = Context(
+            Store(tmp_path), artifact, Runtime(), lambda event: None, begun.extend, batch=3
+        )
+        made: list[Prediction] = list(stage.make(pending, context))  # type: ignore[arg-type]
+        assert sorted(begun) == sorted(pending) == sorted(p.id for p in made)
+        return {p.id: digest_of(p) for p in made}
+
+    whole = make(ids)
+    for pending in (ids[::2], ids[5:], ids[-1:], ["3#none", "6#none"], ["2#swap"]):
+        assert make(pending) == {i: whole[i] for i in pending}

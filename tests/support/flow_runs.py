@@ -39,6 +39,7 @@ class Flow:
     root: Path
     home: Path  # Prefect's
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, flow: str, *options: str, profile: str = "smoke") -> subprocess.Popen[str]:
         """The running flow, the leader of its own process group."""
@@ -49,7 +50,7 @@ class Flow:
             "PREFECT_HOME": str(self.home),
             "STORM_TEST_MARK": self.mark,
         }
-        return subprocess.Popen(
+        running = subprocess.Popen(
             [*command, "--root", str(self.root), *options],
             env=environment,
             cwd=REPO,
@@ -59,6 +60,8 @@ class Flow:
             text=True,
             start_new_session=True,
         )
+        self.started.append(running)
+        return running
 
     def run(self, flow: str, *options: str, profile: str = "smoke") -> Done:
         return self.end(self.start(flow, *options, profile=profile))
@@ -144,3 +147,5 @@ def flow(root: Path, home: Path) -> Iterator[Flow]:
     finally:
         for pid in made.processes():
             os.kill(pid, signal.SIGKILL)
+        for running in made.started:
+            running.communicate()

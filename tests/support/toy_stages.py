@@ -38,7 +38,7 @@ class Clips(Stage[ThoughtVideo]):
         return [(i, ()) for i in self.ids]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
-        for batch in context.batches(ids, str):
+        for batch in context.batches(ids):
             for item_id in batch:
                 self.note(item_id)
                 trouble = (self.trouble or {}).get(item_id, "")
@@ -103,7 +103,7 @@ class Vectors(Stage[LatentTarget]):
     def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget]:
         root = self.clips.artifact(context.store).path
         rows = {r.id: r for r in self.clips.rows(context.store)}
-        for batch in context.batches(ids, str):
+        for batch in context.batches(ids):
             for item_id in batch:
                 time.sleep(self.seconds)
                 data = np.frombuffer((root / rows[item_id].blob).read_bytes(), np.uint8)
