@@ -255,7 +255,9 @@ def seal(stage: Stage[Any], store: Store) -> None:
     with artifact.lock("seal", wait=True):
         if artifact.sealed:
             return
-        paths, shards, quarantined = [], [], [*stage.rejected()]
+        paths, shards = [], []
+        refused = list(stage.rejected())
+        quarantined = list(refused)
         for number in range(planned.shards):
             entries = replay(artifact.path / f"shard-{number:05d}.journal", stage.row)
             mine = planned.shard(number)
@@ -271,7 +273,7 @@ def seal(stage: Stage[Any], store: Store) -> None:
                 shards.append({"name": path.name, "rows": len(done)})
                 paths.append(path)
                 paths += _files_of(stage, artifact, [e.outcome for e in done])
-        _refuse_too_many(stage, quarantined, len(planned.items))
+        _refuse_too_many(stage, quarantined, len(planned.items) + len(refused))
         if not shards:
             raise StageFailed(
                 f"{stage.title}: nothing was made of {len(planned.items)} items; quarantined: "
