@@ -124,6 +124,8 @@ def _run_ranks(spec: Path, context: Context) -> None:
             if event.get("event") == "step":
                 text = f"{event['phase']} loss {event['loss']:.3f}"
                 context.emit({"progress": event["step"], "of": event["of"], "text": text})
+            else:
+                context.emit({"alive": event.get("event")})  # or a long save looks like a stall
     if error or launcher.returncode:
         raise StageFailed(error or f"the ranks ended with exit code {launcher.returncode}")
 
