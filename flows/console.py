@@ -60,7 +60,7 @@ class Console:
 
         return receive
 
-    def sealed(self, stage: Stage[Any], manifest: dict[str, Any], _: float) -> None:
+    def sealed(self, stage: Stage[Any], manifest: dict[str, Any]) -> None:
         seconds = time.monotonic() - self._began.get(stage.title, time.monotonic())
         quarantined = len(manifest["quarantined"])
         extra = f", [yellow]{quarantined} quarantined[/yellow]" if quarantined else ""

@@ -7,7 +7,6 @@ value and nothing is cached by Prefect, so an empty Prefect database changes not
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from prefect import task
@@ -74,7 +73,6 @@ class Maker:
         if artifact.sealed:
             self.console.cached(stage, artifact.manifest())
             return Completed(name="Cached", message=str(artifact.path))
-        began = time.monotonic()
         seal(stage, self.store)
-        self.console.sealed(stage, artifact.manifest(), time.monotonic() - began)
+        self.console.sealed(stage, artifact.manifest())
         return None

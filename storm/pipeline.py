@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from storm.benchmarks.predictions import Change, PredictionsStage
 from storm.benchmarks.results import ResultsStage
@@ -22,7 +22,7 @@ from storm.errors import ConfigError
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.stage import KeyframesStage
 from storm.keyframes.uniform import UniformSelector
-from storm.latent_targets.pooling import FlatPooling, TemporalPooling
+from storm.latent_targets.pooling import Pooling
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.runtime import Runtime
 from storm.stage import Stage
@@ -37,7 +37,7 @@ from storm.thought_videos.quality import QualityGate
 from storm.thought_videos.shell import ShellGenerator
 from storm.thought_videos.source import SourceGenerator
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.training.spec import AlignPhase, AnswerPhase, TextPhase, VisionPhase
+from storm.training.spec import AlignPhase, AnswerPhase, Frozen, TextPhase, VisionPhase
 from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
 from storm.video_features.stage import VideoFeaturesStage
 from storm.videos.sampling import FrameSampling
@@ -45,10 +45,6 @@ from storm.videos.sources import QuestionFile
 from storm.videos.stage import QuestionVideos, VideoStage
 from storm.world.scene import World
 from storm.world.stage import Counts, ShellVideos
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ShellSource(Frozen):
@@ -118,12 +114,12 @@ class PipelineConfig(Frozen):
     curriculum: tuple[Annotated[VisionPhase | TextPhase, Field(discriminator="kind")], ...] = ()
     sampling: FrameSampling
     thought_sampling: FrameSampling
-    pooling: Annotated[FlatPooling.Config | TemporalPooling.Config, Field(discriminator="kind")]
+    pooling: Pooling
     dtype: Literal["float32", "bfloat16"] = "float32"
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)
     arms: Arms
-    shards: dict[str, Annotated[int, Field(ge=1)]] = {}
+    shards: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     quarantine_share: float = Field(0.05, ge=0, le=1)  # of a stage's items; above it, it fails
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
 
