@@ -28,7 +28,7 @@ def full_pipeline(
 
 def show(root: str, profile: str, overrides: Sequence[str]) -> None:
     """Print the table and write the report."""
-    from storm.cli import print_results
+    from storm.cli.artifacts import print_results
     from storm.report import write_report
 
     print_results(root, profile, overrides)

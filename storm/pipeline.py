@@ -19,23 +19,18 @@ from pydantic import Discriminator, Field, Tag
 from storm.benchmarks.predictions import Change, PredictionsStage
 from storm.benchmarks.results import ResultsStage
 from storm.errors import ConfigError
-from storm.keyframes.motion import MotionSelector
+from storm.keyframes.kinds import AnySelector
 from storm.keyframes.stage import KeyframesStage
-from storm.keyframes.uniform import UniformSelector
 from storm.latent_targets.pooling import Pooling
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.student.pretrained import PretrainedConfig
 from storm.student.tiny import TinyConfig
-from storm.thought_prompts.shell import ShellTeacher
+from storm.thought_prompts.kinds import AnyTeacher
 from storm.thought_prompts.stage import ThoughtPromptsStage
-from storm.thought_prompts.template import TemplateTeacher
-from storm.thought_videos.diffusers_ltx import LTXConditionGenerator
-from storm.thought_videos.keyframes import KeyframesGenerator
+from storm.thought_videos.kinds import AnyGenerator
 from storm.thought_videos.quality import QualityGate
-from storm.thought_videos.shell import ShellGenerator
-from storm.thought_videos.source import SourceGenerator
 from storm.thought_videos.stage import ThoughtVideosStage
 from storm.training.spec import AlignPhase, AnswerPhase, Frozen, TextPhase, VisionPhase
 from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
@@ -98,17 +93,9 @@ class PipelineConfig(Frozen):
     name: str = Field(pattern=r"^[^/\\]+$")  # of the report too
     seed: int = 0
     videos: VideosSource
-    keyframes: Annotated[
-        MotionSelector.Config | UniformSelector.Config, Field(discriminator="kind")
-    ]
-    teacher: Annotated[ShellTeacher.Config | TemplateTeacher.Config, Field(discriminator="kind")]
-    generator: Annotated[
-        ShellGenerator.Config
-        | LTXConditionGenerator.Config
-        | KeyframesGenerator.Config
-        | SourceGenerator.Config,
-        Field(discriminator="kind"),
-    ]
+    keyframes: AnySelector
+    teacher: AnyTeacher
+    generator: AnyGenerator
     quality: QualityGate = QualityGate()
     student: Annotated[TinyConfig | PretrainedConfig, Field(discriminator="kind")]
     curriculum: tuple[Annotated[VisionPhase | TextPhase, Field(discriminator="kind")], ...] = ()

@@ -1,18 +1,9 @@
-"""`make bench`: what things cost, as ratios of one run, since machines are shared and noisy.
-
-Each case times its two sides in turn and compares their minima. The table is also written to
-`artifacts/bench.json`.
-"""
+"""What the store and the stages cost."""
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,37 +14,7 @@ from storm.profiles import load
 from storm.records import LatentTarget, column_as_numpy
 from storm.store import Store, open_shard, sync_folder, write_shard
 from storm.videos.stage import VideoStage, videos_of
-
-ROUNDS = 7
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    what: str
-    ratio: float
-    target: float
-    holds: bool
-
-
-def compare(a: Callable[[], object], b: Callable[[], object]) -> float:
-    """The best time of `a` over the best time of `b`, taken in turn after one warm-up."""
-    best = [float("inf"), float("inf")]
-    for turn in range(ROUNDS + 1):
-        for side, call in enumerate((a, b)):
-            began = time.perf_counter()
-            call()
-            if turn:
-                best[side] = min(best[side], time.perf_counter() - began)
-    return best[0] / best[1]
-
-
-def at_least(name: str, what: str, ratio: float, target: float) -> Row:
-    return Row(name, what, round(ratio, 3), target, ratio >= target)
-
-
-def at_most(name: str, what: str, ratio: float, target: float) -> Row:
-    return Row(name, what, round(ratio, 3), target, ratio <= target)
+from tests.bench.measure import Row, at_least, at_most, compare
 
 
 def cached_stage(folder: Path) -> Iterator[Row]:
@@ -108,24 +69,3 @@ def shards(folder: Path) -> Iterator[Row]:
 
 
 CASES = (cached_stage, shards)
-
-
-def main() -> int:
-    rows: list[Row] = []
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            rows += case(Path(folder))
-    width = max(len(row.what) for row in rows)
-    print(f"{'name':<16}{'what against what':<{width + 2}}{'ratio':>9}{'target':>9}  holds")
-    for row in rows:
-        holds = "yes" if row.holds else "NO"
-        print(f"{row.name:<16}{row.what:<{width + 2}}{row.ratio:>9.3f}{row.target:>9g}  {holds}")
-    target = Path("artifacts/bench.json")
-    target.parent.mkdir(exist_ok=True)
-    found = [{k: v for k, v in asdict(row).items() if k != "what"} for row in rows]
-    target.write_text(json.dumps(found, indent=1) + "\n")
-    return 0 if all(row.holds for row in rows) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,27 +1,11 @@
-"""The command `storm`. Heavy libraries load only in the commands that need them."""
+"""What a profile has made: `storm status`, `storm results`, `storm report`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
 
-import typer
-
-from storm.errors import StormError
-
-app = typer.Typer(
-    help="Teach a video-language model to think in K latent states: from videos to scores.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-Profile = Annotated[str, typer.Option(help="a profile's name, or a YAML file")]
-Set = Annotated[list[str], typer.Option("--set", help="key.path=value, over the profile")]
-Root = Annotated[str, typer.Option(help="where artifacts lie")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON value instead of a table")]
+from storm.cli.app import Json, Profile, Root, Set, app, print_table
 
 
 @app.command()
@@ -74,21 +58,4 @@ def report(
 def print_results(root: str, profile: str, overrides: Sequence[str]) -> None:
     from storm.report import read_results, table_of
 
-    rows = table_of(read_results(root, profile, overrides))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
-
-
-def main(arguments: Sequence[str] | None = None) -> Any:
-    try:
-        return app(args=arguments)
-    except StormError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
-
-
-if __name__ == "__main__":
-    main()
+    print_table(table_of(read_results(root, profile, overrides)))

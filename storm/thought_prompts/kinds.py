@@ -1,0 +1,15 @@
+"""Every teacher that a profile can name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from storm.thought_prompts.shell import ShellTeacher
+from storm.thought_prompts.template import TemplateTeacher
+
+AnyTeacher = Annotated[
+    ShellTeacher.Config | TemplateTeacher.Config,
+    Field(discriminator="kind"),
+]
