@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Swap,
         Zero,
     )
+    from storm.student.jacobi import Jacobi
     from storm.student.latents import LatentConfig
     from storm.student.pretrained import PretrainedConfig
     from storm.student.rollout import Mixed, StudentOutput
@@ -51,6 +52,7 @@ _HOMES = {
         "Swap",
         "Zero",
     ),
+    "jacobi": ("Jacobi",),
     "latents": ("LatentConfig",),
     "pretrained": ("PretrainedConfig",),
     "rollout": ("Mixed", "StudentOutput"),
@@ -67,6 +69,7 @@ __all__ = [
     "Given",
     "HideVideo",
     "Intervention",
+    "Jacobi",
     "Keep",
     "LatentConfig",
     "Mean",

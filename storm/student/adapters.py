@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from storm.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from storm.student.attention import Prefix, Step
 
 VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 VIDEO_PAD = "<|video_pad|>"
@@ -39,6 +42,7 @@ class Adapter:
 
     family: str
     system = ""  # what stands before the user's turn
+    can_hide = True  # whether tokens once read can be hidden from those that follow
 
     def __init__(self, model: Any, processor: Any):
         self.model, self.processor = model, processor
@@ -66,6 +70,16 @@ class Adapter:
     ) -> dict[str, Any]:
         """More arguments for the text model, where videos are in the prompt."""
         return {}
+
+    def context(
+        self, valid: torch.Tensor | None, mask: torch.Tensor | None, memory: Prefix | Step | None
+    ) -> dict[str, Any]:
+        """What a call of the text model sees, as the family's takes it.
+
+        `valid` (B, columns) and `mask` (B, 1, columns, columns), to be added to scores, say the
+        same; None without padding.
+        """
+        return {"attention_mask": mask}
 
     def pixels(self, videos: Sequence[np.ndarray]) -> Pixels:
         """Videos (T, H, W, 3) uint8 as patches; their frames are taken as they are."""
@@ -156,7 +170,36 @@ class Qwen25VL(Adapter):
         return {"second_per_grid_ts": [seconds_a_patch(v.pts_seconds) for v in videos]}
 
 
-ADAPTERS: dict[str, type[Adapter]] = {a.family: a for a in (Qwen3VL, Qwen25VL)}
+class Qwen35(Qwen3VL):
+    """Shown as Qwen3-VL is, without deepstack; most layers are linear attention with a state.
+
+    With the package flash-linear-attention installed, transformers runs single tokens through its
+    recurrent kernel, which has no backward pass: training a rollout then stops with its error.
+    """
+
+    family = "qwen3_5"
+    can_hide = False  # the linear layers' state has mixed them in
+
+    def __init__(self, model: Any, processor: Any):
+        super().__init__(model, processor)
+        for layer in model.model.language_model.layers:
+            # a checkpoint may keep `States`: what a recomputation writes again is dropped
+            layer._can_checkpoint_with_cache = True
+
+    @property
+    def deepstack_layers(self) -> int:
+        return 0
+
+    def context(
+        self, valid: torch.Tensor | None, mask: torch.Tensor | None, memory: Prefix | Step | None
+    ) -> dict[str, Any]:
+        return {
+            "attention_mask": {"full_attention": mask, "linear_attention": valid},
+            "past_key_values": memory and memory.states,
+        }
+
+
+ADAPTERS: dict[str, type[Adapter]] = {a.family: a for a in (Qwen3VL, Qwen25VL, Qwen35)}
 
 
 def adapter_for(model: Any, processor: Any) -> Adapter:

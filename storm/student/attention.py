@@ -16,6 +16,8 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from storm.student.recurrent import States
+
 NAME = "storm"
 KeyValue = tuple[torch.Tensor, torch.Tensor]  # (B, heads, tokens, head size) each
 
@@ -28,6 +30,7 @@ class Prefix:
 
     def __init__(self, bias: torch.Tensor | None = None):
         self.layers: dict[int, KeyValue] = {}
+        self.states = States()  # of linear-attention layers, in families that have them
         self.bias = bias
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
@@ -43,6 +46,7 @@ class Step:
         self.prefix = prefix
         self.before: dict[int, KeyValue] = before.layers if before else {}
         self.layers: dict[int, KeyValue] = {}
+        self.states = States((before or prefix).states)
         self.bias = prefix.bias if bias is None else bias
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:

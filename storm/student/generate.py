@@ -11,6 +11,7 @@ from storm.errors import ConfigError
 from storm.student.attention import Prefix, Step, key_bias
 from storm.student.batch import Batch
 from storm.student.interventions import Intervention
+from storm.student.jacobi import Jacobi, latents_before_last_sweep
 from storm.student.rollout import run_prefix
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ class _Front:
     position: torch.Tensor  # (B,) rotary position of the next token
     hidden: torch.Tensor  # (B, 1, d) after the last token
 
+    def positions(self, count: int) -> torch.Tensor:
+        """(3, B, count) of the next tokens."""
+        following = self.position[:, None] + torch.arange(count, device=self.position.device)
+        return following.expand(3, -1, -1)
+
     def feed(self, student: Student, embeds: torch.Tensor) -> None:
         """Read vectors (B, T, d)."""
         count = embeds.shape[1]
-        positions = self.position[:, None] + torch.arange(count, device=embeds.device)
         self.step = Step(self.prefix, self.step, self.bias)
-        hidden = student.trunk(embeds, positions.expand(3, -1, -1), None, self.step)
+        hidden = student.trunk(embeds, self.positions(count), None, self.step)
         self.hidden, self.position = hidden[:, -1:], self.position + count
 
 
@@ -51,11 +56,20 @@ def generate(
     mode: str,
     intervention: Intervention | None,
     max_new_tokens: int,
+    sweeps: int | None = None,
 ) -> list[Answer]:
     if mode not in ("direct", "latent"):
         raise ConfigError(f"expected mode 'direct' or 'latent', found {mode!r}")
     if mode == "direct" and intervention is not None:
         raise ConfigError(f"expected mode 'latent' for an intervention, found {intervention!r}")
+    if mode == "direct" and sweeps is not None:
+        raise ConfigError(f"expected mode 'latent' for Jacobi sweeps, found {sweeps = }")
+    if intervention is not None and intervention.hides_video and not student.adapter.can_hide:
+        raise ConfigError(
+            "expected a family that keeps what it read in keys and values alone to hide the video "
+            f"from the answer, found {student.adapter.family!r}: its linear layers have mixed the "
+            "video into their state"
+        )
     start, _, end = student.prompts.latent_ids
     shown = batch.prompts((start,) if mode == "latent" else ())
     prefix, hidden = run_prefix(student, shown, shown.ids.shape[1])
@@ -64,7 +78,7 @@ def generate(
     latents = None
     if mode == "latent":
         end_marker = student.embed_ids(batch.ids.new_full((len(batch), 1), end))
-        latents = _think(student, shown, front, end_marker, intervention)
+        latents = _think(student, shown, front, end_marker, intervention, sweeps)
     tokens, confidence = _speak(student, front, max_new_tokens)
     return [
         Answer(
@@ -83,22 +97,29 @@ def _think(
     front: _Front,
     end_marker: torch.Tensor,
     intervention: Intervention | None,
+    sweeps: int | None,
 ) -> torch.Tensor:
-    """K latent steps and the end marker; the latents (B, K, d) as rolled out."""
+    """The latents (B, K, d) as rolled out; they and the end marker are read."""
     position = front.position
-    latents: list[torch.Tensor] = []
-    for i in range(student.k):
-        latents.append(student.head(front.hidden))
-        if i < student.k - 1:
-            front.feed(student, latents[-1])
-    own = torch.cat(latents, 1) if latents else end_marker[:, :0]
-    last = own[:, -1:]
+    if sweeps is None:
+        latents: list[torch.Tensor] = []
+        for i in range(student.k):
+            latents.append(student.head(front.hidden))
+            if i < student.k - 1:
+                front.feed(student, latents[-1])
+        own = torch.cat(latents, 1) if latents else end_marker[:, :0]
+        unread = own[:, -1:]
+    else:
+        slots = front.positions(student.k)
+        own = unread = latents_before_last_sweep(
+            student, front.prefix, front.hidden, slots, Jacobi(sweeps)
+        )
     if intervention is None:
-        front.feed(student, torch.cat([last, end_marker], 1))
+        front.feed(student, torch.cat([unread, end_marker], 1))
     elif intervention.hides_video:
-        if latents:
-            front.feed(student, last)
-        front.bias = key_bias(batch.valid & ~batch.video_mask, last.dtype)
+        if student.k:
+            front.feed(student, unread)
+        front.bias = key_bias(batch.valid & ~batch.video_mask, own.dtype)
         front.feed(student, end_marker)
     else:
         front.step, front.position = None, position

@@ -1,8 +1,9 @@
 """The student's forward passes in training.
 
 `parallel` is one pass over whole sequences, with given vectors in the latent span or without
-latents. `rollout` runs the prompt once, K - 1 steps of one token each, and one call for the last
-latent, the end marker and the answer; the K + 1 full passes that define it are never made.
+latents. `rollout` runs the prompt once, K - 1 steps of one token each (or fewer Jacobi sweeps), and
+one call for the last latent, the end marker and the answer; the K + 1 full passes that define it
+are never made.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from storm.errors import ConfigError, DataError
-from storm.student.attention import Prefix, Step, causal_mask, key_bias
+from storm.student.attention import Prefix, Step, key_bias
 from storm.student.batch import IGNORED, Batch
+from storm.student.jacobi import Jacobi, latents_before_last_sweep
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -29,7 +31,7 @@ class Mixed:
     p: float
 
 
-Feeding = str | Mixed
+Feeding = str | Mixed | Jacobi
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def parallel(student: Student, batch: Batch) -> StudentOutput:
         assert batch.feed is not None
         fed = batch.feed if batch.all_latent else batch.feed[batch.use_latents]
         embeds = embeds.masked_scatter(batch.latent_mask[..., None], fed.to(embeds.dtype))
-    mask = causal_mask(batch.valid, embeds.dtype) if batch.left_padded else None
+    valid = batch.valid if batch.left_padded else None
     hidden = student.trunk(
-        embeds, batch.positions, mask, None, student.visual(batch, batch.ids.shape[1])
+        embeds, batch.positions, valid, None, student.visual(batch, batch.ids.shape[1])
     )
     latents = None
     if batch.any_latent:
@@ -91,43 +93,69 @@ def rollout(
     if not batch.all_latent:
         raise DataError("expected use_latents in every example of a rollout, found some without")
     k = student.k
-    teacher = _drawn(batch, feeding, k)
-    flows = fed_gradients(gradient, k)
+    feed = _Feed(fed_gradients(gradient, k), _drawn(batch, feeding, k), batch.feed)
     prefix, hidden = run_prefix(student, batch, batch.prompt_width + 1)
+    slots = batch.positions[:, :, batch.prompt_width + 1 :][:, :, :k]
+    with steps_not_checkpointed(student):
+        if isinstance(feeding, Jacobi):
+            latents = latents_before_last_sweep(student, prefix, hidden, slots, feeding, feed)
+            step, unread = None, feed(latents, 0)
+        else:
+            latents, step = _steps(student, prefix, hidden, slots, feed)
+            unread = feed(latents[:, k - 1 :], k - 1) if k else latents
+        first = batch.prompt_width + 1 + k - unread.shape[1]  # they go with the answer
+        embeds = torch.cat(
+            [unread, student.embed_ids(batch.ids[:, batch.prompt_width + 1 + k :])], 1
+        )
+        hidden = student.trunk(embeds, batch.positions[:, :, first:], None, Step(prefix, step))
+    return _output(student, hidden, batch.labels[:, first:], latents)
+
+
+def _steps(
+    student: Student, prefix: Prefix, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
+) -> tuple[torch.Tensor, Step | None]:
+    """Latents (B, K, d), one after another, and the step that read the last but one."""
     latents: list[torch.Tensor] = []
     step: Step | None = None
-    column = batch.prompt_width + 1
-    fed = hidden[:, :0]
-    with steps_not_checkpointed(student):
-        for i in range(k):
-            latents.append(student.head(hidden[:, -1:]))
-            fed = latents[-1] if flows[i] else latents[-1].detach()
-            if teacher is not None:
-                assert batch.feed is not None
-                given = batch.feed[:, i : i + 1].to(fed.dtype)
-                fed = torch.where(teacher[:, None, None], given, fed)
-            if i < k - 1:
-                step = Step(prefix, step)
-                positions = batch.positions[:, :, column + i : column + i + 1]
-                hidden = student.trunk(fed, positions, None, step)
-        first = column + k - (1 if k else 0)  # the last latent goes with the answer
-        embeds = torch.cat([fed, student.embed_ids(batch.ids[:, column + k :])], 1)
-        hidden = student.trunk(embeds, batch.positions[:, :, first:], None, Step(prefix, step))
-    states = torch.cat(latents, 1) if k else hidden[:, :0]
-    return _output(student, hidden, batch.labels[:, first:], states)
+    for i in range(student.k):
+        latents.append(student.head(hidden))
+        if i < student.k - 1:
+            step = Step(prefix, step)
+            hidden = student.trunk(feed(latents[i], i), slots[:, :, i : i + 1], None, step)
+    return torch.cat(latents, 1) if latents else hidden[:, :0], step
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """What is fed back for latents (B, n, d) from slot `first` on."""
+
+    flows: list[bool]  # a slot each: whether the gradient goes through
+    teacher: torch.Tensor | None  # (B,) bool: rows that are fed `given` instead
+    given: torch.Tensor | None  # (B, K, d)
+
+    def __call__(self, latents: torch.Tensor, first: int) -> torch.Tensor:
+        end = first + latents.shape[1]
+        flows = self.flows[first:end]
+        if not any(flows):
+            latents = latents.detach()
+        elif not all(flows):
+            through = torch.tensor(flows, device=latents.device)[:, None]
+            latents = torch.where(through, latents, latents.detach())
+        if self.teacher is None:
+            return latents
+        assert self.given is not None
+        given = self.given[:, first:end].to(latents.dtype)
+        return torch.where(self.teacher[:, None, None], given, latents)
 
 
 def run_prefix(student: Student, batch: Batch, width: int) -> tuple[Prefix, torch.Tensor]:
     """The first `width` columns, once: their keys and values, and the last hidden state."""
     refuse_reentrant(student)
     embeds = student.embed(batch, width)
-    mask = bias = None
-    if batch.left_padded:
-        valid = batch.valid[:, :width]
-        mask, bias = causal_mask(valid, embeds.dtype), key_bias(valid, embeds.dtype)
-    prefix = Prefix(bias)
+    valid = batch.valid[:, :width] if batch.left_padded else None
+    prefix = Prefix(None if valid is None else key_bias(valid, embeds.dtype))
     positions = batch.positions[:, :, :width]
-    hidden = student.trunk(embeds, positions, mask, prefix, student.visual(batch, width))
+    hidden = student.trunk(embeds, positions, valid, prefix, student.visual(batch, width))
     return prefix, hidden[:, -1:]
 
 

@@ -15,6 +15,7 @@ from storm.student import attention, rollout
 from storm.student import batch as batches
 from storm.student.adapters import Pixels, adapter_for
 from storm.student.batch import Batch, Example, VideoTokens
+from storm.student.jacobi import Jacobi
 from storm.student.latents import LatentConfig
 from storm.student.prompts import Prompts
 from storm.student.rollout import Feeding, Mixed, StudentOutput
@@ -160,17 +161,19 @@ class Student(nn.Module):
         """Answer loss and latents.
 
         `feeding`: "none" for rows without latents; "teacher" feeds the targets in one parallel
-        pass (rows without latents may be among them); "rollout" feeds the model's own; `Mixed(p)`
-        draws for each row. `gradient` (of a rollout): "full", "truncated:n", "detached".
+        pass (rows without latents may be among them); "rollout" feeds the model's own, step by
+        step; `Jacobi(sweeps)` the same in parallel sweeps; `Mixed(p)` draws for each row.
+        `gradient` (of a rollout): "full", "truncated:n", "detached".
         """
         batch = batch.to(self.device)
-        if isinstance(feeding, Mixed) or feeding == "rollout":
+        if isinstance(feeding, Mixed | Jacobi) or feeding == "rollout":
             return rollout.rollout(self, batch, feeding, gradient)
         if feeding == "none" and batch.any_latent:
             raise DataError("expected no example with use_latents for feeding 'none', found some")
         if feeding not in ("none", "teacher"):
             raise ConfigError(
-                f"expected feeding 'none', 'teacher', 'rollout' or Mixed(p), found {feeding!r}"
+                f"expected feeding 'none', 'teacher', 'rollout', Jacobi(sweeps) or Mixed(p), "
+                f"found {feeding!r}"
             )
         return rollout.parallel(self, batch)
 
@@ -182,11 +185,15 @@ class Student(nn.Module):
         mode: Literal["direct", "latent"] = "latent",
         intervention: Intervention | None = None,
         max_new_tokens: int = 16,
+        sweeps: int | None = None,
     ) -> list[Answer]:
-        """Greedy answers to a batch's prompts (its answers and `use_latents` are not looked at)."""
+        """Greedy answers to a batch's prompts (its answers and `use_latents` are not looked at).
+
+        With `sweeps`, the latents come by as many Jacobi sweeps instead of K steps.
+        """
         from storm.student.generate import generate
 
-        return generate(self, batch.to(self.device), mode, intervention, max_new_tokens)
+        return generate(self, batch.to(self.device), mode, intervention, max_new_tokens, sweeps)
 
     # -- parts of the passes
 
@@ -208,16 +215,20 @@ class Student(nn.Module):
         self,
         embeds: torch.Tensor,
         positions: torch.Tensor,
-        mask: torch.Tensor | None,
+        valid: torch.Tensor | None,
         memory: attention.Prefix | attention.Step | None,
         visual: dict[str, Any] | None = None,
     ) -> torch.Tensor:
-        """The text model without its LM head: hidden states (B, columns, d) after the norm."""
+        """The text model without its LM head: hidden states (B, columns, d) after the norm.
+
+        `valid` (B, columns) is False at padding; None if there is none before a row's last token.
+        """
+        mask = None if valid is None else attention.causal_mask(valid, embeds.dtype)
         return self.model.model.language_model(
             inputs_embeds=embeds,
             position_ids=positions,
-            attention_mask=mask,
             use_cache=False,
             storm_memory=memory,
+            **self.adapter.context(valid, mask, memory),
             **(visual or {}),
         ).last_hidden_state

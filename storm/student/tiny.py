@@ -45,7 +45,7 @@ class TinyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["tiny_random"] = "tiny_random"
-    family: Literal["qwen3_vl", "qwen2_5_vl"] = "qwen3_vl"
+    family: Literal["qwen3_vl", "qwen2_5_vl", "qwen3_5"] = "qwen3_vl"
     text: TextShape = TextShape()
     vision: VisionShape = VisionShape()
     latent: LatentConfig = LatentConfig()
@@ -53,6 +53,11 @@ class TinyConfig(BaseModel):
     vocabulary: PositiveInt = 512  # at most; 256 of it are bytes
     longest_video_seconds: PositiveFloat = 6.0  # timestamps up to here are one token
     seed: int = 0
+
+    @property
+    def writes_times(self) -> bool:
+        """Whether the prompt has a timestamp before each temporal patch, as Qwen3-VL's."""
+        return self.family != "qwen2_5_vl"
 
     def build(self, folder: Path) -> None:
         """Write the student into `folder`, as `Student.save_pretrained` does."""
@@ -69,7 +74,7 @@ def _student(config: TinyConfig) -> Any:
     from storm.student.tokenizer import train_tokenizer
 
     stamps = [f"<{i / 10:.1f} seconds>" for i in range(int(10 * config.longest_video_seconds) + 1)]
-    stamped = stamps if config.family == "qwen3_vl" else []
+    stamped = stamps if config.writes_times else []
     # each text often enough that its words become tokens before rare byte pairs do
     texts = [*config.corpus, *stamped * 8]
     tokenizer = train_tokenizer(texts, config.vocabulary, config.latent)
@@ -90,7 +95,7 @@ def _processor(config: TinyConfig, tokenizer: Any) -> Any:
         "merge_size": vision.merge,
         "temporal_patch_size": vision.temporal_patch,
     }
-    if config.family == "qwen3_vl":  # its bounds count the pixels of all frames together
+    if config.writes_times:  # its bounds count the pixels of all frames together
         video = Qwen3VLVideoProcessor(
             size={"shortest_edge": 1, "longest_edge": vision.max_frame_pixels * 768},
             max_video_tokens=_tokens_a_frame(vision),
@@ -109,7 +114,7 @@ def _processor(config: TinyConfig, tokenizer: Any) -> Any:
         size={"shortest_edge": 1, "longest_edge": vision.max_frame_pixels}, **shape
     )
     pad = "<|video_pad|>"  # qwen3_vl's processor writes the marks around each temporal patch
-    shown = pad if config.family == "qwen3_vl" else f"<|vision_start|>{pad}<|vision_end|>"
+    shown = pad if config.writes_times else f"<|vision_start|>{pad}<|vision_end|>"
     return kind(
         image_processor=image,
         tokenizer=tokenizer,
@@ -123,13 +128,6 @@ def _tokens_a_frame(vision: VisionShape) -> int:
 
 
 def _model(config: TinyConfig, tokenizer: Any) -> Any:
-    from transformers import (
-        Qwen2_5_VLConfig,
-        Qwen2_5_VLForConditionalGeneration,
-        Qwen3VLConfig,
-        Qwen3VLForConditionalGeneration,
-    )
-
     text, vision = config.text, config.vision
     if text.hidden % text.heads or (text.hidden // text.heads) % 2:
         raise ConfigError(f"expected heads of even size, found {text.hidden = }, {text.heads = }")
@@ -180,17 +178,50 @@ def _model(config: TinyConfig, tokenizer: Any) -> Any:
         "tie_word_embeddings": True,
         **ids,
     }
-    if config.family == "qwen3_vl":
-        rope["mrope_interleaved"] = True
-        text_config["head_dim"] = text.hidden // text.heads
-        vision_config["deepstack_visual_indexes"] = list(vision.deepstack_layers)
-        model: Any = Qwen3VLForConditionalGeneration(Qwen3VLConfig(**common))
-    else:
-        if vision.deepstack_layers:
-            raise ConfigError("expected no deepstack_layers for qwen2_5_vl, found some")
-        text_config["bos_token_id"] = None
-        vision_config["fullatt_block_indexes"] = [vision.layers - 1]
-        vision_config["window_size"] = vision.patch_px * vision.merge * 4
-        vision_config["tokens_per_second"] = 2
-        model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**common))
-    return model.eval()
+    if vision.deepstack_layers and config.family != "qwen3_vl":
+        raise ConfigError(f"expected no deepstack_layers for {config.family}, found some")
+    return _MODELS[config.family](config, common).eval()
+
+
+def _qwen3_vl(config: TinyConfig, common: dict[str, Any]) -> Any:
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    text = common["text_config"]
+    text["head_dim"] = config.text.hidden // config.text.heads
+    text["rope_parameters"]["mrope_interleaved"] = True
+    common["vision_config"]["deepstack_visual_indexes"] = list(config.vision.deepstack_layers)
+    return Qwen3VLForConditionalGeneration(Qwen3VLConfig(**common))
+
+
+def _qwen2_5_vl(config: TinyConfig, common: dict[str, Any]) -> Any:
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    vision = config.vision
+    common["vision_config"] |= {
+        "fullatt_block_indexes": [vision.layers - 1],
+        "window_size": vision.patch_px * vision.merge * 4,
+        "tokens_per_second": 2,
+    }
+    return Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**common))
+
+
+def _qwen3_5(config: TinyConfig, common: dict[str, Any]) -> Any:
+    """Every fourth layer and the last attend; the others are linear, heads as the text's."""
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    text, size = config.text, config.text.hidden // config.text.heads
+    attends = [i % 4 == 3 or i == text.layers - 1 for i in range(text.layers)]
+    rope = common["text_config"]["rope_parameters"]
+    common["text_config"] |= {
+        "head_dim": size,
+        "rope_parameters": rope | {"mrope_interleaved": True, "partial_rotary_factor": 1.0},
+        "layer_types": ["full_attention" if a else "linear_attention" for a in attends],
+        "linear_num_key_heads": text.key_heads,
+        "linear_num_value_heads": text.heads,
+        "linear_key_head_dim": size,
+        "linear_value_head_dim": size,
+    }
+    return Qwen3_5ForConditionalGeneration(Qwen3_5Config(**common))
+
+
+_MODELS = {"qwen3_vl": _qwen3_vl, "qwen2_5_vl": _qwen2_5_vl, "qwen3_5": _qwen3_5}

@@ -44,6 +44,7 @@ FAMILIES = {
     "qwen3_vl": tiny("qwen3_vl"),
     "qwen3_vl_deepstack": tiny("qwen3_vl", (0, 1)),
     "qwen2_5_vl": tiny("qwen2_5_vl"),
+    "qwen3_5": tiny("qwen3_5"),
 }
 
 
