@@ -82,14 +82,21 @@ class Adapter:
         return {"attention_mask": mask}
 
     def pixels(self, videos: Sequence[np.ndarray]) -> Pixels:
-        """Videos (T, H, W, 3) uint8 as patches; their frames are taken as they are."""
+        """Videos (T, H, W, 3) uint8 as patches; their frames are taken as they are.
+
+        As many as a temporal patch lacks repeat the last.
+        """
         for video in videos:
             if video.ndim != 4 or video.shape[3] != 3 or video.dtype != np.uint8 or not len(video):
                 raise DataError(
                     f"expected frames (T, H, W, 3) uint8, found {video.shape} {video.dtype}"
                 )
+        # qwen3_vl's processor repeats it too, but refuses a single frame
+        full = [
+            np.pad(v, ((0, -len(v) % self.temporal_patch), *[(0, 0)] * 3), "edge") for v in videos
+        ]
         made = self.processor.video_processor(
-            videos=[torch.from_numpy(np.array(v)).permute(0, 3, 1, 2) for v in videos],
+            videos=[torch.from_numpy(v).permute(0, 3, 1, 2) for v in full],
             do_sample_frames=False,
             cap_pixels_per_frame=True,
             return_tensors="pt",

@@ -14,14 +14,14 @@ class Row:
     name: str
     what: str
     ratio: float
-    target: float
+    target: float | None
     holds: bool
 
 
-def compare(a: Callable[[], object], b: Callable[[], object]) -> float:
+def compare(a: Callable[[], object], b: Callable[[], object], rounds: int = ROUNDS) -> float:
     """The best time of `a` over the best time of `b`, taken in turn after one warm-up."""
     best = [float("inf"), float("inf")]
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for side, call in enumerate((a, b)):
             began = time.perf_counter()
             call()
@@ -32,6 +32,11 @@ def compare(a: Callable[[], object], b: Callable[[], object]) -> float:
 
 def at_least(name: str, what: str, ratio: float, target: float) -> Row:
     return Row(name, what, round(ratio, 3), target, ratio >= target)
+
+
+def beside(name: str, what: str, ratio: float) -> Row:
+    """A row without a target, to be read beside another."""
+    return Row(name, what, round(ratio, 3), None, True)
 
 
 def at_most(name: str, what: str, ratio: float, target: float) -> Row:

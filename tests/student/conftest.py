@@ -11,7 +11,7 @@ import torch
 from storm.student import Example, Student, prompt_of
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
-from student_helpers import FAMILIES, QUESTIONS, K, shown
+from student_helpers import FAMILIES, QUESTIONS, K, fresh, shown
 
 
 @pytest.fixture(scope="session", params=list(FAMILIES))
@@ -28,11 +28,7 @@ def loaded(folder: Path) -> Student:
 
 @pytest.fixture
 def student(loaded: Student) -> Student:
-    """In eval mode, all parameters learning, no gradients yet."""
-    loaded.gradient_checkpointing(False)
-    loaded.eval().requires_grad_(True)
-    loaded.zero_grad(set_to_none=True)
-    return loaded
+    return fresh(loaded)
 
 
 @pytest.fixture

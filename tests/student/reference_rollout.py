@@ -20,7 +20,7 @@ def _full(student: Student, example: Example, ids: torch.Tensor, latents: list[t
     embeds = model.get_input_embeddings()(ids[None])
     pads = ids == student.prompts.latent_ids[1]
     if latents:
-        embeds = embeds.masked_scatter(pads[None, :, None], torch.cat(latents, 1))
+        embeds = embeds.masked_scatter(pads[None, :, None], torch.cat(latents, 1).to(embeds.dtype))
     kinds = (ids == adapter.video_pad_id).int()[None] * 2
     arguments: dict[str, Any] = {}
     if example.videos:
@@ -61,5 +61,5 @@ def rollout(
         fed.append(latents[-1] if feed is None else feed[None, i : i + 1])
     ids = torch.cat([prompt, one([start]), one([pad] * student.k), one([end]), answer])
     hidden = _full(student, example, ids, fed)[0, -len(answer) - 1 : -1]
-    loss = torch.nn.functional.cross_entropy(student.model.lm_head(hidden), answer)
-    return loss, torch.cat(latents, 1)[0]
+    loss = torch.nn.functional.cross_entropy(student.model.lm_head(hidden).float(), answer)
+    return loss, torch.cat(latents, 1)[0] if latents else hidden[:0]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from student_helpers import FAMILIES, TEXT
+from student_helpers import FAMILIES, TEXT, tolerance
 
-from storm.student import Batch, Example, LatentConfig, Student
+from storm.student import Batch, Example, Jacobi, LatentConfig, Student
 from storm.student.tiny import TextShape
 
 LAYERS, HIDDEN, ROWS = 2, 64, 2
@@ -50,11 +50,11 @@ def test_the_lm_head_sees_answer_positions_alone(student: Student, examples: lis
         lambda module, inputs, output: seen.append(output.shape[:-1].numel())
     )
     batch = student.collate(examples)
-    for feeding in ("teacher", "rollout"):
+    for feeding in ("teacher", "rollout", Jacobi(2)):
         student(batch, feeding=feeding)
     hook.remove()
     tokens = sum(len(student.prompts.answer_ids(e.answer or "")) for e in examples)
-    assert seen == [tokens, tokens]
+    assert seen == [tokens] * 3
 
 
 def test_one_token_a_step(student: Student, examples: list[Example]):
@@ -92,5 +92,5 @@ def test_bf16_is_near_fp32(folder: Path, student: Student, examples: list[Exampl
         expected = student(student.collate(examples), feeding=feeding)
         assert found.answer_loss_per_row.dtype == torch.float32
         gap = (found.answer_loss_per_row - expected.answer_loss_per_row).abs().max()
-        assert float(gap.detach()) < 0.1
+        assert float(gap.detach()) < tolerance(student).bf16_loss
     assert TEXT.hidden == low.hidden_size

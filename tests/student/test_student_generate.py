@@ -127,11 +127,20 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
 
 def test_interventions_reach_the_answer(student: Student, examples: list[Example]):
     plain = _confidences(_ask(student, examples))
-    for done in (Zero(), Noise(0), Swap([1, 2, 0]), Permute([3, 2, 1, 0]), Drop(), HideVideo()):
+    for done in (Zero(), Noise(0), Swap([1, 2, 0]), Permute([3, 2, 1, 0]), Drop()):
         found = _ask(student, examples, done)
         assert gap(_confidences(found), plain) > 1e-5, done
         assert gap(_latents(found), _latents(_ask(student, examples))) == 0
-    hidden = _ask(student, examples, HideVideo())
+
+
+def test_the_video_is_hidden_from_the_answer(student: Student, examples: list[Example]):
+    if not student.adapter.can_hide:
+        with pytest.raises(ConfigError, match="mixed the video into their state"):
+            _ask(student, examples, HideVideo())
+        return
+    plain, hidden = _confidences(_ask(student, examples)), _ask(student, examples, HideVideo())
+    assert gap(_confidences(hidden), plain) > 1e-5
+    assert gap(_latents(hidden), _latents(_ask(student, examples))) == 0
     assert abs(hidden[2].confidence - float(plain[2])) < VALUES, "there was no video to hide"
 
 
