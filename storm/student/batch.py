@@ -180,7 +180,8 @@ def collate(examples: Sequence[Example], prompts: Prompts) -> Batch:
         labels[i, first - 1 : stop - 1] = answer
         if span:
             latent_mask[i, width + 1 : width + 1 + k] = True
-    prompts.check_length(int(valid.sum(1).max()))
+    longest = int(valid.sum(1).argmax())
+    prompts.check_length(int(valid[longest].sum()), int(video_mask[longest].sum()))
 
     videos = [video for e in examples for video in e.videos]
     prompts.check_videos(videos)

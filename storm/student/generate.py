@@ -71,6 +71,12 @@ def generate(
             "video into their state"
         )
     start, _, end = student.prompts.latent_ids
+    thought = student.k + 2 if mode == "latent" else 0
+    read = batch.valid[:, : batch.prompt_width].sum(1)
+    longest = int(read.argmax())
+    student.prompts.check_length(
+        int(read[longest]) + thought + max_new_tokens, int(batch.video_mask[longest].sum())
+    )
     shown = batch.prompts((start,) if mode == "latent" else ())
     prefix, hidden = run_prefix(student, shown, shown.ids.shape[1])
     position = batch.next_position + (1 if mode == "latent" else 0)

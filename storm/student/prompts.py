@@ -70,11 +70,12 @@ class Prompts:
             "<|im_start|>assistant\n"
         )
 
-    def check_length(self, length: int) -> None:
-        if length > self.adapter.max_length:
+    def check_length(self, tokens: int, of_videos: int) -> None:
+        """Of the longest row; raises DataError if it is longer than the model's positions."""
+        if tokens > self.adapter.max_length:
             raise DataError(
-                f"expected at most {self.adapter.max_length} tokens a row, found {length}: show "
-                "fewer or smaller frames"
+                f"expected at most {self.adapter.max_length} tokens a row, found {tokens}, "
+                f"{of_videos} of them of videos: show fewer or smaller frames"
             )
 
     def check_videos(self, videos: Sequence[VideoTokens]) -> None:

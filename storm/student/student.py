@@ -130,6 +130,8 @@ class Student(nn.Module):
                     f"expected a time for each of {len(frames)} frames, found {len(times)}"
                 )
         pixels = self.adapter.pixels([frames for frames, _ in videos])
+        most = int(pixels.grid_thw.prod(1).max()) // self.adapter.merged
+        self.prompts.check_length(most, most)  # before the tower works in vain
         made = self.adapter.features(pixels)
         return [
             VideoTokens(

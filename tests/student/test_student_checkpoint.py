@@ -132,6 +132,13 @@ def test_a_pretrained_model_is_given_the_tokens(tmp_path: Path):
     assert answer.latents.shape == (3, student.hidden_size)
 
 
+def test_a_tokenizer_without_latent_tokens_is_refused(folder: Path):
+    loaded = Student.from_pretrained(folder)
+    other = LatentConfig(k=K, start="<|other_start|>")
+    with pytest.raises(ConfigError, match=r"none of \['<\|other_start\|>'\]"):
+        Student(loaded.model, loaded.processor, other)
+
+
 def test_a_missing_checkpoint_is_an_error(tmp_path: Path):
     with pytest.raises(ConfigError, match="checkpoint folder"):
         PretrainedConfig(path=tmp_path / "none").build(tmp_path / "out")

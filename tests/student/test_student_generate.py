@@ -157,6 +157,12 @@ def test_wrong_use_is_refused(student: Student, examples: list[Example]):
         student.generate(batch, "thinking")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="latent"):
         student.generate(batch, "direct", Zero())
+    with pytest.raises(ConfigError, match="sweeps = 2"):
+        student.generate(batch, "direct", sweeps=2)
+    with pytest.raises(ConfigError, match="at least one sweep"):
+        student.generate(batch, "latent", sweeps=0)
+    with pytest.raises(DataError, match="at most 4096 tokens"):
+        student.generate(batch, "latent", max_new_tokens=4096)
     for wrong in (Swap([0, 1]), Swap([0, 1, 3]), Permute([0, 0, 1, 2]), Mean(torch.zeros(2, 32))):
         with pytest.raises(DataError):
             student.generate(batch, "latent", wrong)

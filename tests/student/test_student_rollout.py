@@ -9,7 +9,7 @@ import torch
 from student_helpers import K, gap, gradient_gap, stage_one
 
 from storm.errors import ConfigError, DataError
-from storm.student import Example, Mixed, Student
+from storm.student import Example, Jacobi, Mixed, Student
 
 VALUES = 1e-5
 
@@ -90,6 +90,8 @@ def test_wrong_use_is_refused(student: Student, examples: list[Example]):
         student(student.collate([dataclasses.replace(row, use_latents=False)]), feeding="rollout")
     with pytest.raises(DataError, match="feeding 'none'"):
         student(student.collate([row]), feeding="none")
+    with pytest.raises(ConfigError, match="at least one sweep"):
+        Jacobi(0)
     with pytest.raises(ConfigError, match="feeding"):
         student(student.collate([row]), feeding="guess")
     with pytest.raises(DataError, match=r"\(4, 32\).*\(5, 32\)"):
@@ -100,6 +102,9 @@ def test_wrong_use_is_refused(student: Student, examples: list[Example]):
         student.collate([dataclasses.replace(row, prompt="1" * 5000)])
     with pytest.raises(DataError, match="answers in all"):
         student.collate([row, dataclasses.replace(row, answer=None)])
+    more = dataclasses.replace(row.videos[0], tokens=torch.zeros(9, 32))
+    with pytest.raises(DataError, match=r"\(8, 32\) features for a grid"):
+        student.collate([dataclasses.replace(row, videos=(more,))])
     if student.adapter.deepstack_layers:
         flat = dataclasses.replace(row.videos[0], deepstack=())
         with pytest.raises(DataError, match="deepstack"):

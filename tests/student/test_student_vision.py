@@ -90,6 +90,12 @@ def test_videos_in_one_pass_equal_single_ones(student: Student):
             assert gap(a, b) < VALUES
 
 
+def test_a_single_frame_is_shown_twice(student: Student):
+    made = clip(1, frames=1)
+    twice = student.encode_video(np.repeat(made.frames, 2, 0), made.pts_seconds * 2)
+    assert gap(student.encode_video(made.frames, made.pts_seconds).tokens, twice.tokens) == 0
+
+
 def test_features_survive_storage(student: Student):
     video = shown(student, 4)
     row = VideoFeatures(
@@ -122,5 +128,8 @@ def test_wrong_frames_are_refused(student: Student):
     made = clip(1)
     with pytest.raises(DataError, match="uint8"):
         student.encode_video(made.frames.astype(np.float32), made.pts_seconds)
+    long = np.zeros((2050, 64, 64, 3), np.uint8)
+    with pytest.raises(DataError, match="at most 4096 tokens a row, found 16400"):
+        student.encode_video(long, [0.1 * i for i in range(len(long))])
     with pytest.raises(DataError, match="a time for each of 4 frames"):
         student.encode_video(made.frames, made.pts_seconds[:-1])
