@@ -1,7 +1,8 @@
 """A student as a folder: an ordinary transformers checkpoint with a `storm` section.
 
-`config.json` carries LatentConfig under `storm`; a latent head with parameters lies beside the
-model in `latent_head.safetensors`. Plain transformers loads the rest.
+`config.json` carries CheckpointSection under `storm`; a latent head with parameters lies beside
+the model in `latent_head.safetensors`. Plain transformers loads the rest, and answers through
+`custom_generate/generate.py`, which needs nothing of this project.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from storm.errors import ConfigError
-from storm.student.latents import LatentConfig
+from storm.student.latents import CheckpointSection
 from storm.student.pretrained import require_folder
 from storm.student.student import Student
 
@@ -23,7 +24,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def save(student: Student, path: Path) -> None:
-    student.model.config.storm = student.latent.model_dump()
+    section = CheckpointSection(**student.latent.model_dump(), sampling=student.sampling)
+    student.model.config.storm = section.model_dump()
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
     head = {name: value.contiguous() for name, value in student.head.state_dict().items()}
@@ -40,14 +42,11 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
     model: Any = AutoModelForImageTextToText.from_pretrained(
         path, dtype=DTYPES[dtype], local_files_only=True
     )
-    latent = _latent_config(model.config, path)
-    if k is not None and k != latent.k:
-        raise ConfigError(
-            f"expected the checkpoint's own number of latent steps, K = {latent.k}, found "
-            f"{k = }: train another checkpoint for another K"
-        )
+    section = _section(getattr(model.config, "storm", None), path)
+    section.require(k)
+    latent = section.latent
     processor = AutoProcessor.from_pretrained(path, local_files_only=True)
-    student = Student(model, processor, latent)
+    student = Student(model, processor, latent, section.sampling)
     if any(True for _ in student.head.parameters()):
         if not (path / HEAD_FILE).is_file():
             raise ConfigError(
@@ -58,14 +57,13 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
     return student.to(device).eval()
 
 
-def _latent_config(config: Any, path: Path) -> LatentConfig:
-    section = getattr(config, "storm", None)
-    if section is None:
+def _section(found: Any, path: Path) -> CheckpointSection:
+    if found is None:
         raise ConfigError(
             f"expected a `storm` section in {path / 'config.json'}, found none: import the model "
             "with storm.student.PretrainedConfig first"
         )
     try:
-        return LatentConfig.model_validate(section)
+        return CheckpointSection.model_validate(found)
     except pydantic.ValidationError as error:
         raise ConfigError(f"expected a valid `storm` section in {path}, found: {error}") from error
