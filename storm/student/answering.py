@@ -117,14 +117,8 @@ class Answering:
 
     @property
     def sampling(self) -> FrameSampling:
-        """How a file's frames are chosen; ConfigError if neither student nor caller says so."""
-        found = self.config.sampling or self.student.sampling
-        if found is None:
-            raise ConfigError(
-                "expected a frame sampling in the checkpoint's `storm` section, found none (an "
-                "older checkpoint): give the sampling it was trained with"
-            )
-        return found
+        """How a file's frames are chosen; see `chosen_sampling`."""
+        return chosen_sampling(self.student.sampling, self.config.sampling)
 
     def decode(self, path: str | Path) -> Frames:
         """A file's frames, in this process; raises UnreadableVideo. The student isn't used."""
@@ -223,6 +217,17 @@ class Answering:
             return len(self.student.tokenizer.decode(ids[:count], skip_special_tokens=True))
 
         return min(bisect_right(range(len(ids) + 1), place, key=written), len(ids)) - 1
+
+
+def chosen_sampling(trained: FrameSampling | None, given: FrameSampling | None) -> FrameSampling:
+    """The given one, else the checkpoint's; raises ConfigError if there is neither."""
+    found = given or trained
+    if found is None:
+        raise ConfigError(
+            "expected a frame sampling in the checkpoint's `storm` section, found none (an older "
+            "checkpoint): give the sampling it was trained with"
+        )
+    return found
 
 
 def final_answer(response: str) -> tuple[int, str]:

@@ -63,10 +63,11 @@ class CheckpointSection(LatentConfig):
     """What stands in a checkpoint's config.json under `storm`; training and inference obey it."""
 
     sampling: FrameSampling | None = None  # of the videos it was trained on; None: not known
+    token_ids: tuple[int, int, int] | None = None  # of the tokens, for custom_generate
 
     @property
     def latent(self) -> LatentConfig:
-        return LatentConfig(**self.model_dump(exclude={"sampling"}))
+        return LatentConfig(**self.model_dump(include=set(LatentConfig.model_fields)))
 
 
 def _residual_mlp(hidden_size: int) -> nn.Module:
