@@ -166,6 +166,8 @@ class Answering:
         Questions are read in windows of some batches; within one, rows of like length share a
         batch. A Given or Swap intervention counts rows as the questions come.
         """
+        if batch < 1:
+            raise ConfigError(f"expected at least one row a batch, found {batch = }")
         source, first = iter(prepared), 0
         while window := list(islice(source, batch * _WINDOW)):
             layouts = [self.student.prompts.layout(p.example) for p in window]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -229,9 +229,11 @@ class Student(nn.Module):
         checkpoint's. `sampling` overrides the checkpoint's. `raw`: the questions are whole
         prompts. See `storm.student.answering` for many questions, and for what a Reply holds.
         """
-        from storm.student.answering import Answering, questions_of
+        from storm.student.answering import Answering, Mode, questions_of
 
         self.latent.require(k)
+        if mode not in get_args(Mode):
+            raise ConfigError(f"expected mode 'latent', 'direct' or 'cot', found {mode!r}")
         config = Answering.Config(mode=mode, max_new_tokens=max_new_tokens, sampling=sampling)
         answering = config.build(self)
         asked = questions_of(videos, questions, options, raw=raw, system=system)
