@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,7 @@ def answer(
     section.require(k)
     changed = named(intervention)
     _require_device(device)
+    os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
     sampling = _override(section.sampling, frames, size_px)
     shown = ()
     if videos:
@@ -176,7 +178,7 @@ def _facts(
 
 def _print(facts: dict[str, Any], picture: Path | None) -> None:
     option = f" ({facts['option']})" if facts["option"] else ""
-    print(f"answer      {facts['answer']}{option}")
+    print(f"answer      {facts['answer'] or '(nothing)'}{option}")
     if facts["mode"] == "cot":
         print(f"reasoning   {facts['response'].strip()}")
     print(f"confidence  {facts['confidence']:.3f} of the first token")
