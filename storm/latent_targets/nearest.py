@@ -53,7 +53,8 @@ def neighbours(latents: np.ndarray, made: Artifact) -> list[Neighbour]:
     Slot i of K stands for the i-th of K equal parts of a clip's sampled frames.
     """
     clips = made.upstream("thought_videos")
-    sampling = FrameSampling.model_validate(made.manifest()["configuration"]["sampling"])
+    seen = FrameSampling.model_validate(made.manifest()["configuration"]["sampling"])
+    sampling = FrameSampling(frames=seen.frames)  # at full size: this is for people
     blobs: dict[str, Path] = {c.id: clips.path / c.blob for c in clips.rows(ThoughtVideo)}
     shown: dict[str, np.ndarray] = {}
     found = []
