@@ -202,7 +202,7 @@ class _Drawing:
 
     def base(self, videos: VideoStage) -> Training:
         config, how = self.config, self.how("base")
-        parts = (config.curriculum, config.seed, config.dtype, config.student)
+        parts = (config.curriculum, config.seed, config.dtype, config.student, config.sampling)
         if not config.curriculum:
             return Base(*parts, **how)
         if not isinstance(config.videos, ShellSource) or not isinstance(videos, ShellVideos):
@@ -212,7 +212,7 @@ class _Drawing:
             )
         counts = Counts(base=config.videos.counts.base, train=0, test=0)
         own = replace(videos, counts=counts, label="base")
-        return ShellBase(*parts, own, config.sampling, **how)
+        return ShellBase(*parts, own, **how)
 
     def features(
         self, videos: VideoStage, base: Training, sampling: FrameSampling

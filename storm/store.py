@@ -153,6 +153,13 @@ class Store:
         return [Artifact(folder, stage, folder.name) for folder in found]
 
 
+def artifact_around(blob: Path) -> Artifact:
+    """The artifact that a blob such as a checkpoint lies in; raises NotSealed if in none."""
+    folder = blob.absolute().parent
+    manifest = Artifact(folder, folder.parent.name, folder.name).manifest()
+    return Artifact(folder, manifest["stage"], manifest["fingerprint"])
+
+
 class Artifact:
     """One folder of the store."""
 
@@ -187,6 +194,21 @@ class Artifact:
                 f"use the release that wrote it or another artifact root"
             )
         return manifest
+
+    def upstream(self, stage: str) -> Artifact:
+        """The nearest artifact of `stage` that this one was made from, by the manifests.
+
+        Raises StoreError if there is none, NotSealed where the way to it is gone.
+        """
+        store, ring, seen = Store(self.path.parent.parent), [self], set[str]()
+        while ring:
+            needed = [pair for a in ring for pair in a.manifest().get("inputs", {}).values()]
+            ring = [store.artifact(*pair) for pair in needed if pair[1] not in seen]
+            seen.update(artifact.fingerprint for artifact in ring)
+            for artifact in ring:
+                if artifact.stage == stage:
+                    return artifact
+        raise StoreError(f"expected {stage} among the inputs of {self.stage}, found none")
 
     @property
     def has_plan(self) -> bool:

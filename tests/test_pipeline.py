@@ -17,6 +17,7 @@ from storm.runtime import Runtime
 from storm.store import Store
 from storm.student.pretrained import PretrainedConfig
 from storm.training.stage import Base
+from storm.videos.sampling import FrameSampling
 from storm.world.scene import colour_cell
 from storm.world.stage import ShellVideos
 
@@ -215,7 +216,7 @@ def test_the_time_steps_of_a_pretrained_student_are_checked_too(questions: str) 
 
 def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_path: Path) -> None:
     missing = tmp_path / "no-such-checkpoint"
-    base = Base((), 0, "float32", PretrainedConfig(path=missing))
+    base = Base((), 0, "float32", PretrainedConfig(path=missing), FrameSampling())
     store = Store(tmp_path / "artifacts")
     with pytest.raises(ConfigError, match=str(missing)) as caught:
         execute(base, store, Runtime())

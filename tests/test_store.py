@@ -14,13 +14,22 @@ import time
 from pathlib import Path
 
 import pytest
+from sealed_by_hand import seal_by_hand
 from toy_stages import Clips, chain
 
 from storm.errors import NotSealed, StoreError, WorkspaceBusy
 from storm.execution import execute
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime
-from storm.store import Artifact, Store, digest, renamed_into, sha256_tree, write_atomic
+from storm.store import (
+    Artifact,
+    Store,
+    artifact_around,
+    digest,
+    renamed_into,
+    sha256_tree,
+    write_atomic,
+)
 
 IDS = ("a", "b", "c", "../../x", "-rf", "{}%s\n\0💥", "é" * 300)
 STAGE = Clips(ids=IDS, size=10, shards=2)
@@ -231,3 +240,24 @@ def test_stages_of_one_recipe_are_found(artifact: Artifact) -> None:
     store = Store(artifact.path.parents[1])
     assert [a.path for a in store.of_recipe("toy_clips", STAGE.recipe)] == [artifact.path]
     assert store.of_recipe("toy_clips", chain(IDS).recipe) == []
+
+
+def test_manifests_lead_from_a_blob_to_what_it_was_made_from(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    clips = seal_by_hand(store, "clips")
+    other = seal_by_hand(store, "other")
+    targets = seal_by_hand(store, "targets", (), clips)
+    one = seal_by_hand(store, "one", (), other, targets)
+    two = seal_by_hand(store, "two", (), one, other)
+    found = artifact_around(two.path / "checkpoint")
+    assert (found.path, found.stage, found.fingerprint) == (two.path, "two", two.fingerprint)
+    for expected in (one, other, targets, clips):
+        upstream = found.upstream(expected.stage)
+        assert (upstream.path, upstream.fingerprint) == (expected.path, expected.fingerprint)
+    with pytest.raises(StoreError, match="expected two among the inputs of clips, found none"):
+        clips.upstream("two")
+    with pytest.raises(NotSealed):
+        artifact_around(tmp_path / "nowhere" / "checkpoint")
+    shutil.rmtree(targets.path)
+    with pytest.raises(NotSealed, match="targets is not finished"):
+        found.upstream("clips")

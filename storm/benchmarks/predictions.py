@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,12 +11,12 @@ import numpy as np
 from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.stage import Context, Stage
 from storm.store import Store, digest
+from storm.student.letters import extract_letter
 from storm.video_features.stage import Dtype, VideoFeaturesStage, load_student
 from storm.videos.stage import VideoStage
 
 # `none` first: the others are made from the latents that it leaves.
 Change = Literal["none", "zero", "mean", "swap"]
-_LATIN = "A-Za-z\u00c0-\u024f"
 
 
 @dataclass(frozen=True)
@@ -130,13 +129,6 @@ def _derangement(n: int, seed: int) -> list[int]:
     donors = np.empty(n, dtype=int)
     donors[order] = np.roll(order, 1)
     return donors.tolist()
-
-
-def extract_letter(response: str, options: int) -> str:
-    """The first stand-alone letter of the options, in parentheses or not; '' if there is none."""
-    valid = LETTERS[:options]
-    found = re.search(rf"(?<![{_LATIN}])([{valid}])(?![{_LATIN}])", response)
-    return found.group(1) if found else ""
 
 
 def _prediction(

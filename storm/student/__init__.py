@@ -1,9 +1,7 @@
 """The student: a vision-language model with a bounded latent rollout between question and answer.
 
     student = Student.from_pretrained(folder)
-    video = student.encode_video(frames, pts_seconds)
-    batch = student.collate([Example(videos=(video,), prompt=prompt_of(question, options))])
-    student.generate(batch, "latent")[0].text
+    student.answer(["game.mp4"], ["Which cup hides the ball?"], [["cup 1", "cup 2"]])[0].text
 
 Names load torch and transformers when they are first used; configurations don't.
 """
@@ -14,11 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from storm.student.answering import Answering, Frames, Question, Reply
     from storm.student.batch import Batch, Example, VideoTokens, prompt_of
-    from storm.student.generate import Answer
+    from storm.student.generate import Answer, AttentionMap
     from storm.student.interventions import (
         Drop,
         Given,
+        HideLatents,
         HideVideo,
         Intervention,
         Keep,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Oracle,
         Permute,
         Swap,
+        Truncate,
         Zero,
     )
     from storm.student.jacobi import Jacobi
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     from storm.student.tiny import TinyConfig
 
 _HOMES = {
+    "answering": ("Answering", "Frames", "Question", "Reply"),
     "batch": ("Batch", "Example", "VideoTokens", "prompt_of"),
-    "generate": ("Answer",),
+    "generate": ("Answer", "AttentionMap"),
     "interventions": (
         "Drop",
         "Given",
+        "HideLatents",
         "HideVideo",
         "Intervention",
         "Keep",
@@ -50,6 +53,7 @@ _HOMES = {
         "Oracle",
         "Permute",
         "Swap",
+        "Truncate",
         "Zero",
     ),
     "jacobi": ("Jacobi",),
@@ -63,10 +67,14 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
+    "Answering",
+    "AttentionMap",
     "Batch",
     "Drop",
     "Example",
+    "Frames",
     "Given",
+    "HideLatents",
     "HideVideo",
     "Intervention",
     "Jacobi",
@@ -78,10 +86,13 @@ __all__ = [
     "Oracle",
     "Permute",
     "PretrainedConfig",
+    "Question",
+    "Reply",
     "Student",
     "StudentOutput",
     "Swap",
     "TinyConfig",
+    "Truncate",
     "VideoTokens",
     "Zero",
     "prompt_of",

@@ -26,21 +26,34 @@ class Prefix:
     """Keeps each layer's keys and values of the prompt, in one contiguous copy.
 
     `bias` (B, 1, 1, P) is added to the scores against it: -inf at padding, None without any.
+    `weights`, if given, is filled with what the last token attends to, (B, heads, P) a layer.
     """
 
-    def __init__(self, bias: torch.Tensor | None = None):
+    def __init__(
+        self, bias: torch.Tensor | None = None, weights: dict[int, torch.Tensor] | None = None
+    ):
         self.layers: dict[int, KeyValue] = {}
         self.states = States()  # of linear-attention layers, in families that have them
-        self.bias = bias
+        self.bias, self.weights = bias, weights
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
         key, value = key.contiguous(), value.contiguous()
         self.layers.setdefault(module.layer_idx, (key, value))
+        if self.weights is not None:  # sdpa gives none: the last row is made once more
+            keys = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
+            scores = (query[:, :, -1:] * kw["scaling"]) @ keys.transpose(2, 3)
+            scores = scores if self.bias is None else scores + self.bias
+            self.weights[module.layer_idx] = scores.softmax(3, dtype=torch.float32)[:, :, 0]
         return sdpa_attention_forward(module, query, key, value, mask, **kw)
 
 
 class Step:
-    """T new tokens after a prefix and the steps before this one."""
+    """T new tokens after a prefix and the steps before this one.
+
+    `weights`, if set, is filled with what the last of them attends to, (B, heads, keys) a layer.
+    """
+
+    weights: dict[int, torch.Tensor] | None = None
 
     def __init__(self, prefix: Prefix, before: Step | None = None, bias: Any = None):
         self.prefix = prefix
@@ -68,6 +81,8 @@ class Step:
             to_suffix = to_suffix.masked_fill(later, float("-inf"))
         scores = torch.cat([to_prefix, to_suffix], 3)
         weights = scores.softmax(3, dtype=torch.float32).to(query.dtype)
+        if self.weights is not None:
+            self.weights[layer] = weights.view(rows, heads, tokens, -1)[:, :, -1]
         width = keys.shape[2]
         out = weights[..., :width] @ values + weights[..., width:] @ value
         out = out.reshape(rows, heads, tokens, size).transpose(1, 2).contiguous()

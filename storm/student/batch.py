@@ -75,6 +75,7 @@ class Example:
     targets: torch.Tensor | None = None  # (K, hidden): fed in teacher forcing, aligned with
     latent_video: VideoTokens | None = None  # K tokens to feed where there are no targets
     use_latents: bool = True
+    system: str | None = None  # the system's turn, instead of the family's own; '' for none
 
     @property
     def feed(self) -> torch.Tensor | None:

@@ -1,34 +1,54 @@
 """A student as a folder: an ordinary transformers checkpoint with a `storm` section.
 
-`config.json` carries LatentConfig under `storm`; a latent head with parameters lies beside the
-model in `latent_head.safetensors`. Plain transformers loads the rest.
+`config.json` carries CheckpointSection under `storm`; a latent head with parameters lies beside
+the model in `latent_head.safetensors`. Plain transformers loads the rest, and answers through
+`custom_generate/generate.py`, which needs nothing of this project.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-import pydantic
 import torch
 from safetensors.torch import load_file, save_file
 
 from storm.errors import ConfigError
-from storm.student.latents import LatentConfig
+from storm.store import write_atomic
+from storm.student.latents import CheckpointSection
 from storm.student.pretrained import require_folder
 from storm.student.student import Student
+from storm.videos.sampling import FrameSampling
 
 HEAD_FILE = "latent_head.safetensors"
+GENERATE_FILE = "custom_generate/generate.py"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def save(student: Student, path: Path) -> None:
-    student.model.config.storm = student.latent.model_dump()
+    section = CheckpointSection(
+        **student.latent.model_dump(),
+        sampling=student.sampling,
+        token_ids=student.prompts.latent_ids,
+    )
+    student.model.config.storm = section.model_dump(mode="json")
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
+    (path / GENERATE_FILE).parent.mkdir(exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name("custom_generate.py"), path / GENERATE_FILE)
     head = {name: value.contiguous() for name, value in student.head.state_dict().items()}
     if head:
         save_file(head, path / HEAD_FILE)
+
+
+def record_sampling(path: Path, sampling: FrameSampling) -> None:
+    """Say in a saved checkpoint's config how the videos it was trained on were sampled."""
+    config = json.loads((path / "config.json").read_bytes())
+    config["storm"]["sampling"] = sampling.model_dump(mode="json")
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"  # as transformers writes it
+    write_atomic(path / "config.json", text.encode())
 
 
 def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
@@ -36,18 +56,14 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
 
     if dtype not in DTYPES:
         raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, found {dtype!r}")
-    require_folder(path)
+    section = read_section(path)
+    section.require(k)
+    latent = section.latent
     model: Any = AutoModelForImageTextToText.from_pretrained(
         path, dtype=DTYPES[dtype], local_files_only=True
     )
-    latent = _latent_config(model.config, path)
-    if k is not None and k != latent.k:
-        raise ConfigError(
-            f"expected the checkpoint's own number of latent steps, K = {latent.k}, found "
-            f"{k = }: train another checkpoint for another K"
-        )
     processor = AutoProcessor.from_pretrained(path, local_files_only=True)
-    student = Student(model, processor, latent)
+    student = Student(model, processor, latent, section.sampling)
     if any(True for _ in student.head.parameters()):
         if not (path / HEAD_FILE).is_file():
             raise ConfigError(
@@ -58,14 +74,16 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
     return student.to(device).eval()
 
 
-def _latent_config(config: Any, path: Path) -> LatentConfig:
-    section = getattr(config, "storm", None)
-    if section is None:
-        raise ConfigError(
-            f"expected a `storm` section in {path / 'config.json'}, found none: import the model "
-            "with storm.student.PretrainedConfig first"
-        )
+def read_section(path: Path) -> CheckpointSection:
+    """What a checkpoint says of itself, without loading it; raises ConfigError."""
+    require_folder(path)
     try:
-        return LatentConfig.model_validate(section)
-    except pydantic.ValidationError as error:
+        found = json.loads((path / "config.json").read_bytes()).get("storm")
+        if found is None:
+            raise ConfigError(
+                f"expected a `storm` section in {path / 'config.json'}, found none: import the "
+                "model with storm.student.PretrainedConfig first"
+            )
+        return CheckpointSection.model_validate(found)
+    except ValueError as error:  # of JSON and of pydantic
         raise ConfigError(f"expected a valid `storm` section in {path}, found: {error}") from error

@@ -2,36 +2,41 @@
 
 The student rolls out as always; then `apply` says what stands in the latent span instead, and
 the span is read in again before the answer. `Keep` is the no-op that shows this is exact.
+`named` makes one from a word, as profiles and command lines say it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from storm.errors import DataError
+from storm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from storm.student.batch import Batch
 
 
 class Intervention:
-    hides_video = False  # from the answer; the latents still saw it
+    hides_video = False  # from the end marker and the answer; the latents still saw it
+    hides_latents = False  # from the end marker and the answer, which keep their positions
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(B, K, d) own latents -> (B, n, d) what the answer is given."""
-        raise NotImplementedError
+        return latents
+
+    def of_rows(self, rows: Sequence[int]) -> Intervention:
+        """The same for a batch that holds these rows of many questions."""
+        return self
 
 
 @dataclass(frozen=True)
 class Keep(Intervention):
     """The latents themselves, read in again."""
-
-    def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return latents
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,16 @@ class Given(Intervention):
             )
         return self.latents.to(latents).expand_as(latents)
 
+    def of_rows(self, rows: Sequence[int]) -> Intervention:
+        if self.latents.ndim == 2:
+            return self
+        if max(rows) >= len(self.latents):
+            raise DataError(
+                f"expected latents for each question, found {len(self.latents)} and a question "
+                f"number {max(rows)}, counted from 0"
+            )
+        return dataclasses.replace(self, latents=self.latents[list(rows)])
+
 
 @dataclass(frozen=True, eq=False)
 class Mean(Given):
@@ -64,14 +79,19 @@ class Mean(Given):
 
 @dataclass(frozen=True)
 class Noise(Intervention):
-    """Gaussian vectors as long as the row's own latents; the same for the same seed and batch."""
+    """Gaussian vectors as long as the row's own latents; the same for the same seed and prompt."""
 
     seed: int = 0
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        return noise * latents.float().square().mean(2, keepdim=True).sqrt().to(latents)
+        drawn = []
+        for ids, valid in zip(batch.ids.cpu(), batch.valid.cpu(), strict=True):
+            prompt = ids[valid].numpy().tobytes()
+            seed = hashlib.sha256(prompt + str(self.seed).encode()).digest()[:7]
+            generator = torch.Generator().manual_seed(int.from_bytes(seed, "big"))
+            drawn.append(torch.randn(latents.shape[1:], generator=generator))
+        size = latents.float().square().mean(2, keepdim=True).sqrt()
+        return torch.stack(drawn).to(latents) * size.to(latents)
 
 
 @dataclass(frozen=True)
@@ -88,27 +108,51 @@ class Swap(Intervention):
             )
         return latents[list(self.rows)]
 
+    def of_rows(self, rows: Sequence[int]) -> Intervention:
+        place = {row: i for i, row in enumerate(rows)}
+        donors = [self.rows[row] if row < len(self.rows) else -1 for row in rows]
+        if not all(donor in place for donor in donors):
+            raise DataError(
+                "expected each row's donor in its own batch, found one in another: ask for the "
+                "latents first, then give Given(latents[donors])"
+            )
+        return Swap([place[donor] for donor in donors])
+
 
 @dataclass(frozen=True)
 class Permute(Intervention):
-    """Slot i is given the latent of slot `order[i]`."""
+    """Slot i is given the latent of slot `order[i]`; without an order, they are reversed."""
 
-    order: Sequence[int]
+    order: Sequence[int] | None = None
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        if self.order is None:
+            return latents.flip(1)
         if sorted(self.order) != list(range(latents.shape[1])):
             raise DataError(f"expected an order of {latents.shape[1]} slots, found {self.order}")
         return latents[:, list(self.order)]
 
 
 @dataclass(frozen=True)
-class Drop(Intervention):
-    """Only the first `keep` latents, between the markers."""
+class Truncate(Intervention):
+    """Only the first `keep` latents between the markers; what follows moves up."""
 
-    keep: int = 0
+    keep: int
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        if not 0 <= self.keep <= latents.shape[1]:
+            raise DataError(
+                f"expected to keep 0 to {latents.shape[1]} latents, found {self.keep}: the "
+                "checkpoint's K is the most there are"
+            )
         return latents[:, : self.keep]
+
+
+@dataclass(frozen=True)
+class Drop(Truncate):
+    """No latents, only the markers."""
+
+    keep: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,5 +173,48 @@ class HideVideo(Intervention):
 
     hides_video = True
 
-    def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return latents
+
+@dataclass(frozen=True)
+class HideLatents(Intervention):
+    """The answer can't look at the latents, though they were rolled out; the video it can."""
+
+    hides_latents = True
+
+
+# by what stands behind the name: nothing, or `:` and a number
+_PLAIN: dict[str, Callable[[], Intervention]] = {
+    "keep": Keep,
+    "zero": Zero,
+    "permute": Permute,
+    "drop": Drop,
+    "oracle": Oracle,
+    "hide_video": HideVideo,
+    "hide_latents": HideLatents,
+    "noise": Noise,
+}
+_NUMBERED: dict[str, Callable[[int], Intervention]] = {"noise": Noise, "truncate": Truncate}
+_OF_OTHERS = ("mean", "swap")
+NAMES = ("none", *_PLAIN, "noise:SEED", "truncate:N", *_OF_OTHERS)
+
+
+def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
+    """The intervention that a profile or a command line names; None for `none`.
+
+    `others`: latents (N, K, d) of other questions, which `mean` averages and `swap` hands out, row
+    i to question i. Raises ConfigError for a name that is none of NAMES.
+    """
+    kind, colon, number = name.partition(":")
+    if name == "none":
+        return None
+    if name in _PLAIN:
+        return _PLAIN[name]()
+    if colon and kind in _NUMBERED and number.isdecimal():
+        return _NUMBERED[kind](int(number))
+    if name not in _OF_OTHERS:
+        raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
+    if others is None:
+        raise ConfigError(
+            f"expected latents of other questions for the intervention {name!r}, found none: "
+            "it needs a whole question set, not one question"
+        )
+    return Mean(others.float().mean(0)) if name == "mean" else Given(others)

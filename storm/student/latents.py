@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.errors import ConfigError
+from storm.videos.sampling import FrameSampling
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 class LatentConfig(BaseModel):
-    """Stands in a checkpoint's config.json under `storm`; training and inference obey it."""
+    """The latent span: fixed when a student is made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +27,14 @@ class LatentConfig(BaseModel):
     @property
     def tokens(self) -> tuple[str, str, str]:
         return self.start, self.pad, self.end
+
+    def require(self, k: int | None) -> None:
+        """Raise ConfigError if another number of steps is asked for than was trained."""
+        if k is not None and k != self.k:
+            raise ConfigError(
+                f"expected the checkpoint's own number of latent steps, K = {self.k}, found "
+                f"{k = }: train another checkpoint for another K"
+            )
 
     def ids(self, tokenizer: Any) -> tuple[int, int, int]:
         """The ids of start, pad and end; raises ConfigError if the tokenizer lacks one."""
@@ -48,6 +57,17 @@ class LatentConfig(BaseModel):
         if self.head == "rms":
             return nn.RMSNorm(hidden_size, eps=1e-6)
         return _residual_mlp(hidden_size)
+
+
+class CheckpointSection(LatentConfig):
+    """What stands in a checkpoint's config.json under `storm`; training and inference obey it."""
+
+    sampling: FrameSampling | None = None  # of the videos it was trained on; None: not known
+    token_ids: tuple[int, int, int] | None = None  # of the tokens, for custom_generate
+
+    @property
+    def latent(self) -> LatentConfig:
+        return LatentConfig(**self.model_dump(include=set(LatentConfig.model_fields)))
 
 
 def _residual_mlp(hidden_size: int) -> nn.Module:

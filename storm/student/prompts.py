@@ -54,7 +54,8 @@ class Prompts:
 
     def layout(self, example: Example) -> Layout:
         shown = tuple((v.grid_thw, v.pts_seconds) for v in example.videos)
-        return self._layouts.get((example.prompt, shown), lambda: self._make_layout(example))
+        key = (example.prompt, example.system, shown)
+        return self._layouts.get(key, lambda: self._make_layout(example))
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
         """The answer's tokens and the end of the turn."""
@@ -65,9 +66,11 @@ class Prompts:
         videos = "".join(
             self.adapter.placeholder(v.grid_thw, v.pts_seconds) for v in example.videos
         )
+        system = self.adapter.system
+        if example.system is not None:
+            system = example.system and f"<|im_start|>system\n{example.system}<|im_end|>\n"
         return (
-            f"{self.adapter.system}<|im_start|>user\n{videos}{example.prompt}<|im_end|>\n"
-            "<|im_start|>assistant\n"
+            f"{system}<|im_start|>user\n{videos}{example.prompt}<|im_end|>\n<|im_start|>assistant\n"
         )
 
     def check_length(self, tokens: int, of_videos: int) -> None:
@@ -104,6 +107,7 @@ class Prompts:
 
     def _make_layout(self, example: Example) -> Layout:
         self._check_plain(example.prompt, "prompt")
+        self._check_plain(example.system or "", "system prompt")
         text = self.text(example)
         ids = np.array(self.tokenizer.encode(text, add_special_tokens=False), np.int64)
         mask = ids == self.adapter.video_pad_id

@@ -148,12 +148,20 @@ class _Feed:
         return torch.where(self.teacher[:, None, None], given, latents)
 
 
-def run_prefix(student: Student, batch: Batch, width: int) -> tuple[Prefix, torch.Tensor]:
-    """The first `width` columns, once: their keys and values, and the last hidden state."""
+def run_prefix(
+    student: Student,
+    batch: Batch,
+    width: int,
+    weights: dict[int, torch.Tensor] | None = None,
+) -> tuple[Prefix, torch.Tensor]:
+    """The first `width` columns, once: their keys and values, and the last hidden state.
+
+    `weights`, if given, is filled with what the last column attends to.
+    """
     refuse_reentrant(student)
     embeds = student.embed(batch, width)
     valid = batch.valid[:, :width] if batch.left_padded else None
-    prefix = Prefix(None if valid is None else key_bias(valid, embeds.dtype))
+    prefix = Prefix(None if valid is None else key_bias(valid, embeds.dtype), weights)
     positions = batch.positions[:, :, :width]
     hidden = student.trunk(embeds, positions, valid, prefix, student.visual(batch, width))
     return prefix, hidden[:, -1:]

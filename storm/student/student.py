@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -19,8 +19,10 @@ from storm.student.jacobi import Jacobi
 from storm.student.latents import LatentConfig
 from storm.student.prompts import Prompts
 from storm.student.rollout import Feeding, Mixed, StudentOutput
+from storm.videos.sampling import FrameSampling
 
 if TYPE_CHECKING:
+    from storm.student.answering import Mode, Reply, Video
     from storm.student.generate import Answer
     from storm.student.interventions import Intervention
 
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
 class Student(nn.Module):
     """`model` is a `...ForConditionalGeneration`, unpatched; `head` turns states into latents."""
 
-    def __init__(self, model: Any, processor: Any, latent: LatentConfig):
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        latent: LatentConfig,
+        sampling: FrameSampling | None = None,
+    ):
         super().__init__()
         attention.select(model)
         self.model = model
@@ -36,6 +44,7 @@ class Student(nn.Module):
             model.device, model.dtype
         )
         self.latent = latent
+        self.sampling = sampling  # of the videos it was trained on, if known
         self.processor = processor
         self.adapter = adapter_for(model, processor)
         self.prompts = Prompts(processor.tokenizer, self.adapter, latent)
@@ -188,6 +197,7 @@ class Student(nn.Module):
         intervention: Intervention | None = None,
         max_new_tokens: int = 16,
         sweeps: int | None = None,
+        attention: bool = False,
     ) -> list[Answer]:
         """Greedy answers to a batch's prompts (its answers and `use_latents` are not looked at).
 
@@ -195,7 +205,52 @@ class Student(nn.Module):
         """
         from storm.student.generate import generate
 
-        return generate(self, batch.to(self.device), mode, intervention, max_new_tokens, sweeps)
+        batch = batch.to(self.device)
+        return generate(self, batch, mode, intervention, max_new_tokens, sweeps, attention)
+
+    def answer(
+        self,
+        videos: Sequence[Video | Sequence[Video] | None],
+        questions: Sequence[str],
+        options: Sequence[Sequence[str]] | None = None,
+        *,
+        mode: Mode = "latent",
+        k: int | None = None,
+        max_new_tokens: int | None = None,
+        sampling: FrameSampling | None = None,
+        sweeps: int | None = None,
+        intervention: Intervention | None = None,
+        batch: int = 8,
+        raw: bool = False,
+        system: str | None = None,
+        latents: bool = False,
+        attention: bool = False,
+    ) -> list[Reply]:
+        """A reply to each question about its video, several videos or none (None).
+
+        A video is a file, decoded `Frames` or `VideoTokens`. `k`, if given, must be the
+        checkpoint's. `sampling` overrides the checkpoint's. `sweeps`: as many Jacobi sweeps
+        instead of K steps. `raw`: the questions are whole prompts. See `storm.student.answering` for many questions, and for what a Reply holds.
+        """
+        from storm.student.answering import Answering, Mode, questions_of
+
+        self.latent.require(k)
+        if mode not in get_args(Mode):
+            raise ConfigError(f"expected mode 'latent', 'direct' or 'cot', found {mode!r}")
+        config = Answering.Config(
+            mode=mode, max_new_tokens=max_new_tokens, sampling=sampling, sweeps=sweeps
+        )
+        answering = config.build(self)
+        asked = questions_of(videos, questions, options, raw=raw, system=system)
+        return list(
+            answering.stream(
+                map(answering.prepare, asked),
+                batch=batch,
+                intervention=intervention,
+                latents=latents,
+                attention=attention,
+            )
+        )
 
     # -- parts of the passes
 

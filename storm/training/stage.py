@@ -36,6 +36,7 @@ _ITEM = "checkpoint"
 @dataclass(frozen=True)
 class Training(Stage[Checkpoint]):
     row: ClassVar[type] = Checkpoint
+    version: ClassVar[int] = 2  # 2: checkpoints carry their frame sampling and custom_generate
     indivisible: ClassVar[bool] = True
 
     phases: tuple[Phase, ...]
@@ -50,6 +51,10 @@ class Training(Stage[Checkpoint]):
     def data(self, context: Context, work: Path) -> dict[str, Any]:
         """The fields of TrainingSpec that name the data and how it is used."""
 
+    @abstractmethod
+    def shown(self) -> FrameSampling:
+        """How the videos were sampled that it saw; stands in the checkpoint."""
+
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         digests = []
         for stage in self.inputs.values():
@@ -57,6 +62,8 @@ class Training(Stage[Checkpoint]):
         return [(_ITEM, tuple(digests))]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Checkpoint]:
+        from storm.student.checkpoint import record_sampling
+
         context.begin(ids)
         work, out = context.artifact.path / "work", context.artifact.path / "checkpoint"
         work.mkdir(parents=True, exist_ok=True)
@@ -79,6 +86,7 @@ class Training(Stage[Checkpoint]):
         else:
             shutil.copytree(student, out, dirs_exist_ok=True)
             summary = {"optimizer_steps": 0, "final_loss": float("nan"), "phases": []}
+        record_sampling(out, self.shown())
         for leftover in ("phases", "checkpoints", "clips", "student"):
             shutil.rmtree(work / leftover, ignore_errors=True)
         yield Checkpoint(
@@ -137,6 +145,10 @@ class Base(Training):
     name: ClassVar[str] = "base"
 
     student: Any  # a Config of storm.student: where the model comes from
+    sampling: FrameSampling  # of what it is to see: the checkpoint says so
+
+    def shown(self) -> FrameSampling:
+        return self.sampling
 
     def start(self, context: Context, work: Path) -> Path:
         folder = work / "student"
@@ -154,7 +166,6 @@ class ShellBase(Base):
     """A base that learns what any LVLM can: the shell world's curriculum, on videos of its own."""
 
     videos: ShellVideos
-    sampling: FrameSampling
 
     def start(self, context: Context, work: Path) -> Path:
         from storm.training.curriculum import corpus
@@ -194,6 +205,9 @@ class _OnQuestions(Training):
     videos: VideoStage
     features: VideoFeaturesStage
     option_orders: int
+
+    def shown(self) -> FrameSampling:
+        return self.features.sampling
 
     def start(self, context: Context, work: Path) -> Path:
         (checkpoint,) = self.origin.rows(context.store)

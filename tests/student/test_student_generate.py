@@ -13,6 +13,7 @@ from storm.student import (
     Drop,
     Example,
     Given,
+    HideLatents,
     HideVideo,
     Intervention,
     Keep,
@@ -22,8 +23,11 @@ from storm.student import (
     Permute,
     Student,
     Swap,
+    Truncate,
     Zero,
 )
+from storm.student.attention import causal_mask
+from storm.student.interventions import NAMES, named
 
 VALUES = 5e-6
 
@@ -116,7 +120,8 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
     assert gap(put_in(Given(own + 1)), own + 1) == 0
     assert gap(put_in(Swap([1, 2, 0])), own[[1, 2, 0]]) == 0
     assert gap(put_in(Permute([3, 2, 1, 0])), own.flip(1)) == 0
-    assert gap(put_in(Drop(1)), own[:, :1]) == 0
+    assert gap(put_in(Permute()), own.flip(1)) == 0
+    assert gap(put_in(Truncate(1)), own[:, :1]) == 0
     assert put_in(Drop()).shape[1] == 0
     noise = put_in(Noise(3))
     assert gap(noise, put_in(Noise(3))) == 0
@@ -127,7 +132,8 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
 
 def test_interventions_reach_the_answer(student: Student, examples: list[Example]):
     plain = _confidences(_ask(student, examples))
-    for done in (Zero(), Noise(0), Swap([1, 2, 0]), Permute([3, 2, 1, 0]), Drop()):
+    given = (Zero(), Noise(0), Swap([1, 2, 0]), Permute(), Truncate(2), Drop(), HideLatents())
+    for done in given:
         found = _ask(student, examples, done)
         assert gap(_confidences(found), plain) > 1e-5, done
         assert gap(_latents(found), _latents(_ask(student, examples))) == 0
@@ -142,6 +148,90 @@ def test_the_video_is_hidden_from_the_answer(student: Student, examples: list[Ex
     assert gap(_confidences(hidden), plain) > 1e-5
     assert gap(_latents(hidden), _latents(_ask(student, examples))) == 0
     assert abs(hidden[2].confidence - float(plain[2])) < VALUES, "there was no video to hide"
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        Keep(),
+        Zero(),
+        Noise(5),
+        Permute(),
+        Truncate(2),
+        Drop(),
+        Oracle(),
+        HideVideo(),
+        HideLatents(),
+    ],
+    ids=lambda done: type(done).__name__,
+)
+def test_an_intervention_does_the_same_to_a_batch_as_to_its_rows(
+    student: Student, examples: list[Example], done: Intervention
+):
+    if done.hides_video and not student.adapter.can_hide:
+        pytest.skip("linear layers can't hide the video; that this is said is tested below")
+    for example, found in zip(examples, _ask(student, examples, done), strict=True):
+        (alone,) = _ask(student, [example], done)
+        assert found.token_ids == alone.token_ids
+        assert abs(found.confidence - alone.confidence) < VALUES
+
+
+@pytest.mark.parametrize("done", [Keep(), HideVideo(), HideLatents()])
+def test_what_is_hidden_is_masked_in_one_full_pass(
+    student: Student, examples: list[Example], done: Intervention
+):
+    """The end marker's row of a plain 4-D mask, over prompt, own latents and end marker."""
+    if not student.adapter.can_hide:
+        pytest.skip("a mask hides nothing from linear layers")
+    batch = student.collate(examples[:1])
+    (answer,) = _ask(student, examples[:1], done)
+    width = batch.prompt_width
+    embeds = student.embed(batch)[:, : width + K + 2]
+    embeds[:, width + 1 : width + 1 + K] = answer.latents
+    mask = causal_mask(batch.valid[:, : width + K + 2], embeds.dtype)
+    hidden = done.hides_video * batch.video_mask + done.hides_latents * batch.latent_mask
+    mask[:, :, -1].masked_fill_(hidden[:, None, : width + K + 2].bool(), float("-inf"))
+    with torch.no_grad():
+        states = student.model.model.language_model(
+            inputs_embeds=embeds,
+            position_ids=batch.positions[:, :, : width + K + 2],
+            attention_mask=mask,
+            use_cache=False,
+            **student.visual(batch, width + K + 2),
+        ).last_hidden_state
+        chance = student.model.lm_head(states[:, -1]).softmax(1).max()
+    assert abs(float(chance) - answer.confidence) < VALUES
+
+
+def test_interventions_are_made_by_name(student: Student, examples: list[Example]):
+    own = _latents(_ask(student, examples))
+    expected = {
+        "keep": Keep(),
+        "zero": Zero(),
+        "noise": Noise(0),
+        "noise:3": Noise(3),
+        "permute": Permute(),
+        "truncate:2": Truncate(2),
+        "drop": Drop(),
+        "oracle": Oracle(),
+        "hide_video": HideVideo(),
+        "hide_latents": HideLatents(),
+    }
+    assert named("none") is None
+    for name, made in expected.items():
+        assert named(name) == made
+    mean, swap = named("mean", own), named("swap", own)
+    assert isinstance(mean, Mean)
+    assert isinstance(swap, Given)
+    assert gap(mean.latents, own.mean(0)) == 0
+    assert gap(swap.latents, own) == 0
+    known = {name.partition(":")[0] for name in NAMES}
+    assert known == {"none", "mean", "swap", *(n.partition(":")[0] for n in expected)}
+    for wrong in ("zeros", "truncate", "truncate:-1", "zero:1", "noise:x", ""):
+        with pytest.raises(ConfigError, match="expected an intervention of none, keep, zero"):
+            named(wrong)
+    with pytest.raises(ConfigError, match="a whole question set"):
+        named("swap")
 
 
 def test_swap_of_a_batch_is_given_latents(student: Student, examples: list[Example]):
@@ -163,7 +253,13 @@ def test_wrong_use_is_refused(student: Student, examples: list[Example]):
         student.generate(batch, "latent", sweeps=0)
     with pytest.raises(DataError, match="at most 4096 tokens"):
         student.generate(batch, "latent", max_new_tokens=4096)
-    for wrong in (Swap([0, 1]), Swap([0, 1, 3]), Permute([0, 0, 1, 2]), Mean(torch.zeros(2, 32))):
+    for wrong in (
+        Swap([0, 1]),
+        Swap([0, 1, 3]),
+        Permute([0, 0, 1, 2]),
+        Mean(torch.zeros(2, 32)),
+        Truncate(K + 1),
+    ):
         with pytest.raises(DataError):
             student.generate(batch, "latent", wrong)
     bare = [dataclasses.replace(e, targets=None) for e in examples]

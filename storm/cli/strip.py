@@ -1,0 +1,34 @@
+"""A strip of pictures: one column a latent slot, the nearest thought-video frame and how near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from storm.latent_targets.nearest import Neighbour
+
+_WIDTH, _LINE, _GAP = 160, 18, 8  # px
+
+
+def save_strip(path: Path, neighbours: Sequence[Neighbour]) -> None:
+    """Write a PNG: the slot's number above each frame, distance and question below it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=12)
+    sizes = [(_WIDTH, round(_WIDTH * n.frame.shape[0] / n.frame.shape[1])) for n in neighbours]
+    height = max(tall for _, tall in sizes)
+    canvas = Image.new(
+        "RGB", (len(neighbours) * (_WIDTH + _GAP) + _GAP, height + 3 * _LINE + 2 * _GAP), "white"
+    )
+    draw = ImageDraw.Draw(canvas)
+    for column, (neighbour, size) in enumerate(zip(neighbours, sizes, strict=True)):
+        left, top = _GAP + column * (_WIDTH + _GAP), _GAP
+        draw.text((left, top), f"slot {neighbour.slot + 1}", "black", font)
+        frame = Image.fromarray(neighbour.frame).resize(size, Image.Resampling.LANCZOS)
+        canvas.paste(frame, (left, top + _LINE))
+        below = top + _LINE + height
+        draw.text((left, below), f"distance {neighbour.distance:.3f}", "black", font)
+        draw.text((left, below + _LINE), neighbour.question_id[:22], "dimgray", font)
+    canvas.save(path, format="PNG")
