@@ -38,7 +38,10 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
         raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, found {dtype!r}")
     require_folder(path)
     model: Any = AutoModelForImageTextToText.from_pretrained(
-        path, dtype=DTYPES[dtype], local_files_only=True
+        path,
+        dtype=DTYPES[dtype],
+        device_map=device,  # straight there: ranks needn't hold a copy each in host memory
+        local_files_only=True,
     )
     latent = _latent_config(model.config, path)
     if k is not None and k != latent.k:
