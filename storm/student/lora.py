@@ -8,14 +8,15 @@ folder loads like any other.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 if TYPE_CHECKING:
     from storm.student.student import Student
 
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+Linear = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+LINEAR: tuple[Linear, ...] = get_args(Linear)  # all of a layer of the language model
 
 
 class Lora(BaseModel):
@@ -24,9 +25,9 @@ class Lora(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     r: PositiveInt = 64
-    alpha: PositiveFloat = 64.0
+    alpha: PositiveInt = 64
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: tuple[str, ...] = Field(LINEAR, min_length=1)  # of the language model's layers
+    targets: tuple[Linear, ...] = Field(LINEAR, min_length=1)
 
 
 def attach(student: Student, lora: Lora) -> Any:
@@ -38,7 +39,7 @@ def attach(student: Student, lora: Lora) -> Any:
 
     config = LoraConfig(
         r=lora.r,
-        lora_alpha=lora.alpha,  # pyright: ignore[reportArgumentType] - a float will do
+        lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=rf".*language_model\.layers\..*\.({'|'.join(lora.targets)})",
         # also in the LM head, where it shares the embeddings' weights

@@ -118,9 +118,8 @@ def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
             if not line.startswith("{"):
                 continue
             event = json.loads(line)
-            error = error or event.get(
-                "error"
-            )  # the first one: a rank knows more than its launcher
+            # the first one: a rank knows more than its launcher
+            error = error or event.get("error")
             if event.get("event") == "step":
                 emit(_progress(event, spec.phases))
             else:

@@ -39,7 +39,9 @@ class NotedEngine(engine.Engine):
 
     def __init__(self, module, schedule, spec, accumulate):
         super().__init__(module, schedule, spec, accumulate)
-        masters = [p for group in self._engine.optimizer.param_groups for p in group["params"]]
+        optimizer = self._engine.optimizer
+        masters = [p for group in optimizer.param_groups for p in group["params"]]
+        masters += getattr(optimizer, "fp32_partitioned_groups_flat", [])  # ZeRO-3's
         facts = {
             "away": sum(p.numel() == 0 for p in module.parameters()),
             "masters": sorted({str(p.dtype) for p in masters}),

@@ -1,4 +1,4 @@
-"""What a training tells: a bar with the time left, metrics.jsonl and TensorBoard, each step once."""
+"""What a training tells: a bar with the time left, metrics.jsonl, TensorBoard; each step once."""
 
 import io
 import json
