@@ -25,6 +25,7 @@ from storm.latent_targets.pooling import Pooling
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.runtime import Runtime
 from storm.stage import Stage
+from storm.student.lora import Lora
 from storm.student.pretrained import PretrainedConfig
 from storm.student.tiny import TinyConfig
 from storm.thought_prompts.kinds import AnyTeacher
@@ -32,7 +33,14 @@ from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.kinds import AnyGenerator
 from storm.thought_videos.quality import QualityGate
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.training.spec import AlignPhase, AnswerPhase, Frozen, TextPhase, VisionPhase
+from storm.training.spec import (
+    AlignPhase,
+    AnswerPhase,
+    Frozen,
+    TextPhase,
+    VisionPhase,
+    check_training,
+)
 from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
 from storm.video_features.stage import VideoFeaturesStage
 from storm.videos.sampling import FrameSampling
@@ -73,6 +81,7 @@ class Arms(Frozen):
     stage_two: tuple[AnswerPhase, ...] = Field(min_length=1)
     direct: DirectArm | None = None
     shuffled: bool = False
+    lora: Lora | None = None  # of all arms; None: full training
     interventions: tuple[Change, ...] = ("none",)
 
 
@@ -166,6 +175,7 @@ class _Drawing:
     def graph(self) -> Graph:
         config = self.config
         self.check_time_steps()
+        self.check_batches()
         videos = self.videos()
         base = self.base(videos)
         features = self.features(videos, base, config.sampling)
@@ -192,6 +202,13 @@ class _Drawing:
         patch = student.vision.temporal_patch if isinstance(student, TinyConfig) else 2  # Qwen's
         steps = -(-self.config.thought_sampling.frames // patch)  # the last one is padded
         self.config.pooling.check(student.latent.k, steps)
+
+    def check_batches(self) -> None:
+        """Refuse batches that the ranks can't share, before anything is made."""
+        config, arms = self.config, self.config.arms
+        direct = [arms.direct.phase] if arms.direct else []
+        phases = (*config.curriculum, *arms.stage_one, *arms.stage_two, *direct)
+        check_training(phases, config.runtime, config.dtype)
 
     def videos(self) -> VideoStage:
         source, how = self.config.videos, self.how("videos")
@@ -254,7 +271,7 @@ class _Drawing:
     ) -> PredictionsStage:
         config = self.config
         rest = (config.seed, config.dtype)
-        data = (videos, features, config.option_orders)
+        data = (videos, features, config.option_orders, config.arms.lora)
         one = StageOne(
             config.arms.stage_one,
             *rest,
@@ -313,6 +330,7 @@ class _Drawing:
             videos,
             features,
             self.config.option_orders,
+            self.config.arms.lora,
             **self.how("direct", label),
         )
         return self.predictions(trained, videos, features, "direct", f"direct {label}")

@@ -43,7 +43,7 @@ def write(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("name", names())
 def test_every_profile_assembles(name: str, questions: str) -> None:
-    of_a_file = name in ("clips", "qwen2_5_vl_7b")
+    of_a_file = name not in ("shell", "smoke")
     graph = assemble(load(name, [f"videos.questions={questions}"] if of_a_file else []))
     titles = [stage.title for stage in graph]
     assert len(titles) == len(set(titles)), "a title names one stage"
@@ -212,6 +212,35 @@ def test_the_time_steps_of_a_pretrained_student_are_checked_too(questions: str) 
     config = load("qwen2_5_vl_7b", overrides)
     with pytest.raises(ConfigError, match="expected k = 3 to divide"):
         assemble(config)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["runtime.ranks=3"], r"multiple of 12 \(runtime.ranks = 3, 4 parts .* 256: .* 252 or 264"),
+        (["runtime.ranks=5", "curriculum=[]"], r"multiple of 5 .* found 32: set it to 30 or 35"),
+        (["dtype=bfloat16"], r"zero_stage 1, 2 or 3 for dtype bfloat16 .* set runtime"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_anything_is_made(
+    overrides: list[str], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected) as caught:
+        assemble(load("shell", overrides))
+    assert "\n" not in str(caught.value)
+
+
+def test_lora_belongs_to_what_is_made_and_the_runtime_does_not(questions: str) -> None:
+    def recipes(*overrides: str) -> dict[str, str]:
+        config = load("clips", [f"videos.questions={questions}", *overrides])
+        return {stage.title: stage.recipe for stage in assemble(config)}
+
+    full = recipes()
+    assert recipes("runtime.zero_stage=3", "runtime.micro_batch=2") == full
+    changed = {
+        title for title, found in recipes("arms.lora={r: 4}").items() if found != full[title]
+    }
+    assert changed == {title for title in full if title.startswith(("stage_", "direct"))}
 
 
 def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_path: Path) -> None:

@@ -60,7 +60,10 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
     section.require(k)
     latent = section.latent
     model: Any = AutoModelForImageTextToText.from_pretrained(
-        path, dtype=DTYPES[dtype], local_files_only=True
+        path,
+        dtype=DTYPES[dtype],
+        device_map=device,  # straight there: ranks needn't hold a copy each in host memory
+        local_files_only=True,
     )
     processor = AutoProcessor.from_pretrained(path, local_files_only=True)
     student = Student(model, processor, latent, section.sampling)

@@ -230,7 +230,8 @@ class Student(nn.Module):
 
         A video is a file, decoded `Frames` or `VideoTokens`. `k`, if given, must be the
         checkpoint's. `sampling` overrides the checkpoint's. `sweeps`: as many Jacobi sweeps
-        instead of K steps. `raw`: the questions are whole prompts. See `storm.student.answering` for many questions, and for what a Reply holds.
+        instead of K steps. `raw`: the questions are whole prompts. See
+        `storm.student.answering` for many questions, and for what a Reply holds.
         """
         from storm.student.answering import Answering, Mode, questions_of
 

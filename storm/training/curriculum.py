@@ -100,7 +100,7 @@ class VisionObjective(Objective):
                 patches = np.stack([frames[video, frame], frames[video, frame + 1]], 1)
                 return head, patches, torch.from_numpy(labels[video, j])
 
-            return Source(name, labels.size, phase.batch * share // 4, collate)
+            return Source(name, labels.size, phase.batch * share // phase.parts, collate)
 
         self.sources = [
             source("reveals", 1, "place", clips.frames, 0, starts),
@@ -134,7 +134,7 @@ class TextObjective(Objective):
             def collate(rows: Sequence[int]) -> Any:
                 return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
 
-            return Source(name, n, phase.batch * eighths // 8, collate)
+            return Source(name, n, phase.batch * eighths // phase.parts, collate)
 
         self.sources = [
             source("list_swaps", 1, self.list_swaps),

@@ -1,7 +1,8 @@
 """DeepSpeed around one objective: forward, backward, accumulate, clip, step, save, load.
 
 torch's AdamW is passed in (DeepSpeed's own takes minutes to compile); the learning rate is set
-from the schedule at every step, so it needs no state of its own.
+from the schedule at every step, so it needs no state of its own. Gradients are summed in fp32;
+in bf16 the optimiser works on fp32 master weights, or an update of 1e-5 would round to nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from storm.training.objectives import MicroBatch
 
 
-def start_distributed(device: str) -> tuple[int, int]:
-    """Join the group that torch.distributed.run describes in the environment: (rank, ranks)."""
+def start_distributed(device: str, patience_seconds: float) -> tuple[int, int]:
+    """Join the group that the launcher describes in the environment: (rank, ranks).
+
+    A rank that waits for another one longer than `patience_seconds` ends with an error.
+    """
     import deepspeed
 
     if "MASTER_PORT" not in os.environ:  # no launcher: a group of one
@@ -38,7 +43,10 @@ def start_distributed(device: str) -> tuple[int, int]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     # all of them set, or DeepSpeed tries mpi4py
     deepspeed.init_distributed(
-        dist_backend="nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False, verbose=False
+        dist_backend="nccl" if device == "cuda" else "gloo",
+        auto_mpi_discovery=False,
+        verbose=False,
+        timeout=timedelta(seconds=patience_seconds),
     )
     return torch.distributed.get_rank(), torch.distributed.get_world_size()
 
@@ -72,6 +80,7 @@ class Engine:
                 "gradient_clipping": schedule.clip,
                 "zero_optimization": {"stage": spec.runtime.zero_stage},
                 "bf16": {"enabled": spec.dtype == "bfloat16"},
+                "data_types": {"grad_accum_dtype": "fp32"},
                 "zero_allow_untested_optimizer": True,
                 "zero_force_ds_cpu_optimizer": False,
                 "steps_per_print": 10**9,
@@ -117,12 +126,19 @@ class Engine:
         return torch.nn.utils.get_total_norm(gradients).item()
 
     def save(self, folder: Path) -> None:
-        """Every rank's part of weights and optimiser state, into `folder`; all ranks call it."""
-        self._engine.save_checkpoint(str(folder.parent), tag=folder.name, save_latest=False)
+        """Every rank's part of what learns and of the optimiser, into `folder`; all ranks call it.
+
+        Frozen weights are left out: a phase always starts from the same student.
+        """
+        self._engine.save_checkpoint(
+            str(folder.parent), tag=folder.name, save_latest=False, exclude_frozen_parameters=True
+        )
         torch.distributed.barrier()
 
     def load(self, folder: Path) -> None:
-        loaded, _ = self._engine.load_checkpoint(str(folder.parent), tag=folder.name)
+        loaded, _ = self._engine.load_checkpoint(
+            str(folder.parent), tag=folder.name, load_module_strict=False
+        )
         if loaded is None:
             raise StoreError(f"expected a DeepSpeed checkpoint in {folder}, found none: remove it")
 

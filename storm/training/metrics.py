@@ -1,7 +1,8 @@
 """What a training tells while it runs: events, a loss curve, TensorBoard.
 
-Events are JSON lines for whoever started the program: `phase`, `step`, `diagnostics`, `done`.
-`metrics.jsonl` keeps every step once, also when the run was killed and resumed.
+Events are JSON lines for whoever started the program: `phase`, `step`, `saving`, `diagnostics`,
+`done`. `metrics.jsonl` and TensorBoard keep every step once, also when the run was killed and
+resumed: loss and its parts, gradient norm (before clipping), learning rate, rows a second.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,12 @@ def take_stdout() -> Emit:
 class Metrics:
     """The curve of one training; made on rank 0 alone, the other ranks use a silent one."""
 
-    def __init__(self, folder: Path, emit: Emit, *, silent: bool = False):
+    def __init__(self, folder: Path, emit: Emit, steps: Sequence[int], *, silent: bool = False):
+        """`steps`: how many each phase has."""
         self._path, self._emit, self._silent = folder / "metrics.jsonl", emit, silent
+        self._before = [sum(steps[:i]) for i in range(len(steps))]
         self._last_event = 0.0
-        self._board = None if silent else _tensorboard(folder / "tensorboard")
+        self._board: Any = None
 
     def resume(self, phase: int, step: int) -> None:
         """Forget what was logged at or after `step` of `phase`: it is trained again."""
@@ -47,6 +50,8 @@ class Metrics:
         kept = [line for line in self.read() if (line["phase"], line["step"]) < (phase, step)]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         self._path.write_text(text)
+        self.close()
+        self._board = _tensorboard(self._path.parent / "tensorboard", self._before[phase] + step)
 
     def read(self) -> list[dict[str, Any]]:
         lines = []
@@ -68,20 +73,21 @@ class Metrics:
             file.write(json.dumps({"phase": phase, "kind": name, "step": step, **numbers}) + "\n")
         if self._board is not None:
             for key, value in numbers.items():
-                self._board.add_scalar(f"{phase}_{name}/{key}", value, step)
+                self._board.add_scalar(f"{phase}_{name}/{key}", value, self._before[phase] + step)
         now = time.monotonic()
         if now - self._last_event >= _QUIET_SECONDS or step + 1 == of:
             self._last_event = now
-            self.event("step", phase=name, step=step + 1, of=of, loss=numbers["loss"])
+            self.event("step", number=phase, step=step + 1, of=of, numbers=dict(numbers))
 
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, step: int) -> Any:
+    """A writer whose readers forget what was written at or after `step`, counted over phases."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=step)

@@ -1,4 +1,4 @@
-"""One rank of a training: `python -m torch.distributed.run ... -m storm.training.rank SPEC.json`.
+"""One rank of a training: `python -m storm.training.rank SPEC.json`, started by `launch.py`.
 
 Goes through the spec's phases. A phase starts from the student that the one before it left and
 leaves its own, whole, under `work/phases`; inside a phase, `work/checkpoints` holds the last
@@ -53,7 +53,7 @@ def train(spec: TrainingSpec, emit: Emit) -> None:
     from storm.training.engine import start_distributed
 
     torch.set_num_threads(spec.runtime.threads)
-    rank, ranks = start_distributed(spec.runtime.device)
+    rank, ranks = start_distributed(spec.runtime.device, spec.runtime.stall_seconds)
     try:
         if not spec.out.exists():
             _Training(spec, emit, rank, ranks).run()
@@ -71,7 +71,8 @@ class _Training:
         for folder in (self.phases_root, self.steps_root):
             folder.mkdir(parents=True, exist_ok=True)
         self.run_id = digest(spec.identity())
-        self.metrics = Metrics(spec.work, emit, silent=rank > 0)
+        steps = [phase.steps for phase in spec.phases]
+        self.metrics = Metrics(spec.work, emit, steps, silent=rank > 0)
 
     def run(self) -> None:
         done = checkpoints.newest(self.phases_root, run=self.run_id)
@@ -86,6 +87,7 @@ class _Training:
     def phase(self, number: int, phase: Phase, start: Path) -> Path:
         """Train one phase from the student in `start`; the folder of the student it leaves."""
         from storm.student import Student
+        from storm.student.lora import attach
         from storm.training.engine import Engine, seed_everything
 
         began, cpu = time.monotonic(), time.process_time()
@@ -93,6 +95,10 @@ class _Training:
             start, dtype=self.spec.dtype, device=self.spec.runtime.device
         )
         student.train()
+        adapter = None
+        if self.spec.lora is not None:
+            seed_everything(self.spec.seed, number, "lora")
+            adapter = attach(student, self.spec.lora)
         if self.spec.runtime.gradient_checkpointing:
             student.gradient_checkpointing()
         objective = phase.build(self.spec, student)
@@ -108,7 +114,9 @@ class _Training:
         )
         for step in range(done, phase.steps):
             seed_everything(self.spec.seed, number, step, self.rank)
+            clock = time.monotonic()
             numbers = engine.step(step, objective.micro_batches(step, self.rank, self.ranks))
+            numbers["rows_per_second"] = phase.batch / (time.monotonic() - clock)
             self.metrics.step(number, phase.kind, step, phase.steps, numbers)
             if (step + 1) % self.spec.runtime.save_every == 0 and step + 1 < phase.steps:
                 self.save(number, step + 1, engine)
@@ -118,6 +126,8 @@ class _Training:
         with engine.whole():
             if self.rank == 0:
                 shutil.rmtree(folder, ignore_errors=True)
+                if adapter is not None:
+                    adapter.merge_and_unload()
                 student.save_pretrained(folder)
         engine.close()
         if found:
@@ -152,6 +162,7 @@ class _Training:
 
     def save(self, number: int, step: int, engine: Any) -> None:
         folder = self.steps_root / checkpoints.name_of(number, step)
+        self.metrics.event("saving", number=number, step=step)
         if self.rank == 0:
             shutil.rmtree(folder, ignore_errors=True)
         _barrier()

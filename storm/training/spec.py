@@ -7,12 +7,15 @@ stage can write a spec without loading torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from storm.errors import ConfigError
 from storm.runtime import Runtime
+from storm.student.lora import Lora
 from storm.videos.sampling import FrameSampling
 from storm.world.scene import World
 
@@ -37,6 +40,8 @@ class MixedFeeding(Frozen):
 class Schedule(Frozen):
     """How long and how fast a phase learns: AdamW, warm-up, then a cosine."""
 
+    parts: ClassVar[int] = 1  # a batch is made of so many equal parts, each from one source
+
     steps: PositiveInt
     learning_rate: PositiveFloat
     batch: PositiveInt = 64  # rows a step over all ranks and micro batches
@@ -45,6 +50,13 @@ class Schedule(Frozen):
     warmup_steps: int = Field(20, ge=0)
     final_lr_share: Share = 0.05
     clip: PositiveFloat = 1.0  # largest norm of the gradient
+
+    @property
+    def title(self) -> str:
+        """What a progress bar calls it: the kind, and what is fed in the latent span."""
+        feeding = getattr(self, "feeding", None)
+        name = getattr(self, "kind", "phase")
+        return name if feeding is None else f"{name}, fed {getattr(feeding, 'kind', feeding)}"
 
     def rate(self, step: int) -> float:
         from storm.training.schedule import learning_rate
@@ -88,6 +100,8 @@ class AnswerPhase(Schedule):
 class VisionPhase(Schedule):
     """The shell world's tower: which place, which pair a temporal patch shows."""
 
+    parts: ClassVar[int] = 4
+
     kind: Literal["curriculum_vision"] = "curriculum_vision"
     batch: PositiveInt = 256  # temporal patches
     weight_decay: float = 0.05
@@ -101,6 +115,8 @@ class VisionPhase(Schedule):
 class TextPhase(Schedule):
     """The shell world's language: swaps, places, easy questions, answers read off a thought."""
 
+    parts: ClassVar[int] = 8
+
     kind: Literal["curriculum_text"] = "curriculum_text"
 
     def build(self, spec: TrainingSpec, student: Student) -> Objective:
@@ -110,6 +126,25 @@ class TextPhase(Schedule):
 
 
 Phase = Annotated[AlignPhase | AnswerPhase | VisionPhase | TextPhase, Field(discriminator="kind")]
+
+
+def check_training(phases: Iterable[Schedule], runtime: Runtime, dtype: str) -> None:
+    """Refuse what these ranks can't train, before anything is made. Raises ConfigError."""
+    for phase in phases:
+        unit = runtime.ranks * phase.parts
+        if phase.batch % unit:
+            below, above = phase.batch // unit * unit, -(-phase.batch // unit) * unit
+            fits = f"{below} or {above}" if below else str(above)
+            raise ConfigError(
+                f"expected a batch that is a multiple of {unit} (runtime.ranks = {runtime.ranks}"
+                + (f", {phase.parts} parts a batch" if phase.parts > 1 else "")
+                + f"), found {phase.batch}: set it to {fits}"
+            )
+    if dtype == "bfloat16" and runtime.zero_stage == 0:
+        raise ConfigError(
+            "expected runtime.zero_stage 1, 2 or 3 for dtype bfloat16 (they sum gradients in fp32 "
+            "and keep fp32 master weights, also on one rank), found 0: set runtime.zero_stage=1"
+        )
 
 
 class RowFiles(Frozen):
@@ -141,15 +176,19 @@ class TrainingSpec(Frozen):
     targets: Literal["own", "shuffled"] = "own"  # shuffled: those of another video
     use_latents: bool = True
     option_orders: PositiveInt = 1  # how many orders of its options a question is trained with
+    lora: Lora | None = None  # None: every weight of the language model learns
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
 
     @model_validator(mode="after")
-    def _has_data(self) -> TrainingSpec:
+    def _fits(self) -> TrainingSpec:
+        check_training(self.phases, self.runtime, self.dtype)
         for phase in self.phases:
             curriculum = phase.kind.startswith("curriculum")
             if (self.curriculum if curriculum else self.rows) is None:
                 name = "curriculum" if curriculum else "rows"
                 raise ValueError(f"a phase of kind {phase.kind!r} needs `{name}`, found none")
+            if curriculum and self.lora is not None:
+                raise ValueError(f"expected no `lora` with a phase of kind {phase.kind!r}")
             if not curriculum and self.use_latents != (phase.feeding != "none"):  # pyright: ignore
                 raise ValueError(
                     f"expected feeding 'none' exactly where use_latents is false, found "

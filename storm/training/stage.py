@@ -1,6 +1,6 @@
 """The stages that train: `base`, `stage_one`, `stage_two` and the arm `direct`.
 
-Each is one item, a checkpoint. The child that makes it starts the ranks through torchrun and
+Each is one item, a checkpoint. The child that makes it starts the ranks through `launch.py` and
 passes their progress on; a killed training goes on from its newest checkpoint.
 """
 
@@ -21,8 +21,9 @@ from pydantic import TypeAdapter
 from storm.errors import StageFailed
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint
-from storm.stage import Context, Stage
+from storm.stage import Context, OnEvent, Stage
 from storm.store import Store, read_json, renamed_into, sha256_tree, write_atomic
+from storm.student.lora import Lora
 from storm.training.spec import CurriculumFiles, Phase, RowFiles, TrainingSpec
 from storm.video_features.stage import VideoFeaturesStage
 from storm.videos.sampling import FrameSampling
@@ -81,7 +82,7 @@ class Training(Stage[Checkpoint]):
             )
             path = work / "spec.json"
             write_atomic(path, spec.model_dump_json(indent=1).encode())
-            _run_ranks(path, context)
+            run_ranks(path, spec, context.emit)
             summary = read_json(work / "summary.json")
         else:
             shutil.copytree(student, out, dirs_exist_ok=True)
@@ -115,12 +116,9 @@ def _losses(work: Path, points: int = 200) -> list[list[float]]:
     return [[i, losses[i]] for i in range(0, len(losses), stride)]
 
 
-def _run_ranks(spec: Path, context: Context) -> None:
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--local-addr", "127.0.0.1", "--nproc-per-node", str(context.runtime.ranks)),
-        *("-m", "storm.training.rank", str(spec)),
-    ]
+def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
+    """Train what is written in `path`; its progress goes to `emit`. Raises StageFailed."""
+    command = [sys.executable, "-m", "storm.training.launch", str(spec.runtime.ranks), str(path)]
     error = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
         assert launcher.stdout
@@ -128,14 +126,26 @@ def _run_ranks(spec: Path, context: Context) -> None:
             if not line.startswith("{"):
                 continue
             event = json.loads(line)
-            error = event.get("error", error)
+            # the first one: a rank knows more than its launcher
+            error = error or event.get("error")
             if event.get("event") == "step":
-                text = f"{event['phase']} loss {event['loss']:.3f}"
-                context.emit({"progress": event["step"], "of": event["of"], "text": text})
+                emit(_progress(event, spec.phases))
             else:
-                context.emit({"alive": event.get("event")})  # or a long save looks like a stall
+                emit({"alive": event.get("event")})  # or a long save looks like a stall
     if error or launcher.returncode:
-        raise StageFailed(error or f"the ranks ended with exit code {launcher.returncode}")
+        raise StageFailed(error or f"the launcher ended with exit code {launcher.returncode}")
+
+
+def _progress(event: dict[str, Any], phases: Sequence[Phase]) -> dict[str, Any]:
+    """Steps over all phases, so that the time left is that of the whole training."""
+    before = sum(phase.steps for phase in phases[: event["number"]])
+    phase, numbers = phases[event["number"]], event["numbers"]
+    words = [phase.title, f"loss {numbers['loss']:.3f}"]
+    if "align_loss" in numbers:
+        words.append(f"align {numbers['align_loss']:.3f}")
+    words.append(f"{numbers['rows_per_second']:.1f} rows/s")
+    of = sum(phase.steps for phase in phases)
+    return {"progress": before + event["step"], "of": of, "text": ", ".join(words)}
 
 
 @dataclass(frozen=True)
@@ -205,6 +215,7 @@ class _OnQuestions(Training):
     videos: VideoStage
     features: VideoFeaturesStage
     option_orders: int
+    lora: Lora | None
 
     def shown(self) -> FrameSampling:
         return self.features.sampling
@@ -222,6 +233,7 @@ class _OnQuestions(Training):
         return {
             "rows": RowFiles(**self.files(context.store)),
             "option_orders": self.option_orders,
+            "lora": self.lora,
         }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +20,10 @@ K, HIDDEN, OPTIONS = 2, 32, ("cup 1", "cup 2", "cup 3", "cup 4")
 QUESTION = "Which cup hides the ball?"
 
 
-def student(folder: Path) -> Path:
+def student(folder: Path, hidden: int = HIDDEN, **text: float) -> Path:
+    shape = {"layers": 1, "hidden": hidden, "heads": 2, "key_heads": 2, "ffn": hidden, **text}
     TinyConfig(
-        text={"layers": 1, "hidden": HIDDEN, "heads": 2, "key_heads": 2, "ffn": 32},  # pyright: ignore
+        text=shape,  # pyright: ignore
         vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
         latent=LatentConfig(k=K),
         corpus=(prompt_of(QUESTION, OPTIONS), *"ABCD"),
@@ -29,7 +32,7 @@ def student(folder: Path) -> Path:
     return folder
 
 
-def rows(folder: Path, n: int = 24, *, with_targets: bool = True) -> RowFiles:
+def rows(folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool = True) -> RowFiles:
     """Random features of 3 temporal patches; question i has the answer i % 4."""
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
@@ -48,10 +51,10 @@ def rows(folder: Path, n: int = 24, *, with_targets: bool = True) -> RowFiles:
     ]
     times = tuple(0.25 * i for i in range(6))
     features = [
-        VideoFeatures(id=s.video_id, tokens=draw(3, HIDDEN), grid_thw=(3, 2, 2), pts_seconds=times)
+        VideoFeatures(id=s.video_id, tokens=draw(3, hidden), grid_thw=(3, 2, 2), pts_seconds=times)
         for s in samples
     ]
-    targets = [LatentTarget(id=s.id, latents=draw(K, HIDDEN)) for s in samples]
+    targets = [LatentTarget(id=s.id, latents=draw(K, hidden)) for s in samples]
     folder.mkdir(exist_ok=True)
     for name, table in (("samples", samples), ("features", features), ("targets", targets)):
         write_shard(folder / f"{name}.arrow", table, ["key"] * len(table))
@@ -87,11 +90,31 @@ def spec(folder: Path, start: Path, files: RowFiles, steps: int = 6, **fields) -
     )
 
 
+def program(name: str, ranks: int, *arguments: object) -> list[str]:
+    """How a file beside this one is started, through torch's launcher if there are two ranks."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    file = str(Path(__file__).parent / name)
+    return [sys.executable, *(launcher if ranks > 1 else []), file, *map(str, arguments)]
+
+
 @pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
-    return SimpleNamespace(student=student, rows=rows, spec=spec, K=K, HIDDEN=HIDDEN)
+    return SimpleNamespace(
+        student=student, rows=rows, spec=spec, program=program, K=K, HIDDEN=HIDDEN
+    )
 
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory) -> Path:
     return student(tmp_path_factory.mktemp("student") / "start")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    extensions = os.environ.get("TORCH_EXTENSIONS_DIR") or tmp_path_factory.mktemp("extensions")
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TORCH_EXTENSIONS_DIR": str(extensions),
+    }

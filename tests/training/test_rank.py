@@ -1,7 +1,6 @@
 """The real program, in processes of its own: exact resume, ranks, ZeRO."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -30,17 +29,6 @@ def deadly(*args):
 setattr(checkpoints, name, deadly)
 sys.exit(rank.main(sys.argv[1:]))
 """
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory):
-    extensions = os.environ.get("TORCH_EXTENSIONS_DIR") or tmp_path_factory.mktemp("extensions")
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TORCH_EXTENSIONS_DIR": str(extensions),
-    }
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""LoRA: low-rank changes of the language model's linear layers, through peft.
+
+Tower, merger and the model's own weights rest; what learns beside the adapters are the latent
+tokens' embeddings and the latent head. A student is saved with the adapters merged, so that its
+folder loads like any other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+if TYPE_CHECKING:
+    from storm.student.student import Student
+
+Linear = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+LINEAR: tuple[Linear, ...] = get_args(Linear)  # all of a layer of the language model
+
+
+class Lora(BaseModel):
+    """A change of rank `r` to each target's weight, scaled by alpha / r."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    r: PositiveInt = 64
+    alpha: PositiveInt = 64
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: tuple[Linear, ...] = Field(LINEAR, min_length=1)
+
+
+def attach(student: Student, lora: Lora) -> Any:
+    """Put adapters that change nothing yet into the student; torch's generator draws them.
+
+    What is returned puts them into the weights and is gone, by `merge_and_unload()`.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=rf".*language_model\.layers\..*\.({'|'.join(lora.targets)})",
+        # also in the LM head, where it shares the embeddings' weights
+        trainable_token_indices={"embed_tokens": list(student.prompts.latent_ids)},
+    )
+    with warnings.catch_warnings():  # peft asks for an attribute that transformers renamed
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(student.model, config, autocast_adapter_dtype=False)

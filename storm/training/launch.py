@@ -1,0 +1,55 @@
+"""Starts the ranks of a training and says which one failed: `... storm.training.launch RANKS SPEC`.
+
+torch's own launcher on one machine, without restarts: a rank's death ends the others at once, and
+the training goes on from its newest checkpoint when it is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from storm.runtime import set_environment, watch_owner
+
+
+def main(ranks: int, spec: str) -> int:
+    set_environment()
+    watch_owner()
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=ranks,
+        run_id="storm",
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-u", "-m", "storm.training.rank", spec)
+    except ChildFailedError as error:
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        print(json.dumps({"error": reason(codes, ranks)}), flush=True)
+        return 1
+    return 0
+
+
+def reason(codes: dict[int, int], ranks: int) -> str:
+    """Which rank began it, from the exit codes of those that failed.
+
+    A rank that was killed comes first: the others fail because they can't reach it.
+    """
+    from signal import Signals
+
+    rank = min(codes, key=lambda rank: (codes[rank] > 0, rank))
+    code = codes[rank]
+    how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    hint = " (the kernel does so when memory runs out)" if code == -9 else ""
+    return f"rank {rank} of {ranks} {how}{hint}: run it again to go on from its newest checkpoint"
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2]))
