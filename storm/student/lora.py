@@ -15,7 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 if TYPE_CHECKING:
     from storm.student.student import Student
 
-Linear = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+Linear = Literal[
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "in_proj_qkv",  # these five of linear attention
+    "in_proj_z",
+    "in_proj_b",
+    "in_proj_a",
+    "out_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+]
 LINEAR: tuple[Linear, ...] = get_args(Linear)  # all of a layer of the language model
 
 

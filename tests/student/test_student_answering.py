@@ -188,7 +188,7 @@ def test_confidence_is_of_the_first_token_and_of_the_letter(student: Student):
 def _attended(student: Student, example: Example, mode: str) -> tuple[Answer, Answer]:
     batch = student.collate([example])
     plain, seen = (
-        student.generate(batch, mode, None, 4, attention)[0]  # pyright: ignore
+        student.generate(batch, mode, None, 4, attention=attention)[0]  # pyright: ignore
         for attention in (False, True)
     )
     return plain, seen
