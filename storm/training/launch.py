@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from signal import SIGKILL, SIGTERM, Signals
 
 from storm.runtime import set_environment, watch_owner
 
@@ -40,14 +41,13 @@ def main(ranks: int, spec: str) -> int:
 def reason(codes: dict[int, int], ranks: int) -> str:
     """Which rank began it, from the exit codes of those that failed.
 
-    A rank that was killed comes first: the others fail because they can't reach it.
+    A killed one comes first: others fail because they can't reach it. Those that the launcher
+    then ends, by SIGTERM, come last.
     """
-    from signal import Signals
-
-    rank = min(codes, key=lambda rank: (codes[rank] > 0, rank))
+    rank = min(codes, key=lambda rank: (codes[rank] == -SIGTERM, codes[rank] > 0, rank))
     code = codes[rank]
     how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    hint = " (the kernel does so when memory runs out)" if code == -9 else ""
+    hint = " (the kernel does so when memory runs out)" if code == -SIGKILL else ""
     return f"rank {rank} of {ranks} {how}{hint}: run it again to go on from its newest checkpoint"
 
 

@@ -57,7 +57,9 @@ def test_killed_at_every_file_of_a_save(tmp_path, start, small, environment):
 
 def test_the_reason_names_the_rank_that_began_it():
     killed = "rank 1 of 2 was killed by SIGKILL (the kernel does so when memory runs out)"
-    assert reason({0: 1, 1: -9}, 2).startswith(killed)
+    for other in (1, -15):
+        assert reason({0: other, 1: -9}, 2).startswith(killed)
+    assert reason({0: -15, 1: 65}, 2).startswith("rank 1 of 2 ended with exit code 65: run it")
     assert reason({0: 75, 2: 1}, 4).startswith("rank 0 of 4 ended with exit code 75: run it again")
 
 
@@ -73,7 +75,7 @@ def test_one_of_two_ranks_dies(tmp_path, start, small, environment, monkeypatch)
             start,
             rows,
             phases=phases(60),
-            runtime={"zero_stage": 2, "ranks": 2, "stall_seconds": 60},
+            runtime={"zero_stage": 2, "ranks": 2},
         )
         path = tmp_path / name / "spec.json"
         path.write_text(spec.model_dump_json())
@@ -88,7 +90,9 @@ def test_one_of_two_ranks_dies(tmp_path, start, small, environment, monkeypatch)
 
     with pytest.raises(StageFailed, match=r"rank 1 of 2 was killed by SIGKILL .* run it again"):
         run("killed", kill_second)
-    assert time.monotonic() - killed[0] < 40
+    assert (
+        time.monotonic() - killed[0] < 180
+    )  # a rank that waits would wait for a quarter of an hour
     found = checkpoints.newest(tmp_path / "killed" / "checkpoints")
     assert found is not None
     assert not (tmp_path / "killed" / "out").exists()

@@ -89,7 +89,7 @@ def trained(wide, small, environment):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=800,
+            timeout=880,
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return root
@@ -137,7 +137,8 @@ def test_every_way_leaves_an_ordinary_student(trained, wide, ranks, name):
     begin, pad, end = student.prompts.latent_ids
     assert tokens[[begin, end]].any(1).all(), "expected the markers' embeddings to learn"
     if "lora" in fields:
-        assert not tokens[: min(begin, pad, end)].any(), "expected the other tokens' to rest"
+        moving = tokens.any(1).nonzero().flatten().tolist()
+        assert set(moving) <= {begin, pad, end}, "expected the other tokens' to rest"
 
 
 @pytest.mark.parametrize("name", [name for name, way in WAYS.items() if way[1]])
