@@ -39,6 +39,7 @@ def reply_of(text: str) -> Reply:
         what = "an empty body" if not text.strip() else f"{short(text)!r} ({type(e).__name__})"
         raise TryAgain("not_json", f"expected a chat completion, found {what}") from None
     used = data.get("usage")
+    said = said.encode(errors="replace").decode()  # half a surrogate pair can't be stored
     return Reply(said, finish, _count(used, "prompt_tokens"), _count(used, "completion_tokens"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from teaching import NO_SETUP
+
 from storm.records import Keyframes, ThoughtPrompt, VideoSample
 from storm.thought_prompts.base import TeacherRequest
 from storm.thought_prompts.template import TemplateTeacher
@@ -30,7 +32,7 @@ def request(question: str = "Which hand\nthrows?", options=("the left", "the rig
 
 
 def write(request: TeacherRequest, **config) -> ThoughtPrompt:
-    (prompt,) = TemplateTeacher.Config(**config).build("cpu").write([request])
+    (prompt,) = TemplateTeacher.Config(**config).build(NO_SETUP).write([request])
     assert isinstance(prompt, ThoughtPrompt)
     return prompt
 
