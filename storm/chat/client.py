@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
 import weakref
@@ -40,7 +41,7 @@ class ChatClient:
         self._failing: dict[str, int] = {}  # request: its failures since anything was answered
         self._not_before = 0.0  # the server asked all to wait until then
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._http: Any = None
+        self._connections: list[Any] = []  # those that are idle
         self._stop: asyncio.Event
 
     def each(
@@ -54,7 +55,7 @@ class ChatClient:
         todo = iter(items)
         flying: dict[asyncio.Future[Result], Item] = {}
         loop = asyncio.new_event_loop()
-        self._http, self._stop = self._connections(), asyncio.Event()
+        self._stop = asyncio.Event()
         failed: StageFailed | None = None
         try:
             while True:
@@ -81,7 +82,8 @@ class ChatClient:
         for task in flying:
             task.cancel()
         await asyncio.gather(*flying, return_exceptions=True)
-        await self._http.aclose()
+        while self._connections:
+            await self._connections.pop().aclose()
 
     async def ask(self, messages: Sequence[Message]) -> Reply:
         """The answer, from the cache if it was ever given. Only inside a call of `each`.
@@ -174,10 +176,11 @@ class ChatClient:
 
         seconds = min(seconds, self.config.request_seconds)
         url = f"{self.config.base_url}/chat/completions"
+        connection = self._connections.pop() if self._connections else self._connect()
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._http.stream("POST", url, json=body) as response,
+                connection.stream("POST", url, json=body) as response,
             ):
                 content, whole = await _read(response, self.config.max_reply_bytes)
         except TimeoutError:
@@ -186,6 +189,8 @@ class ChatClient:
             raise TryAgain("connection", f"{type(e).__name__}: {self._clean(str(e))}") from None
         except httpx.DecodingError as e:
             raise TryAgain("not_json", self._clean(str(e))) from None
+        finally:
+            self._connections.append(connection)
         text = self._clean(content.decode(errors="replace"))
         if not response.is_success:
             raise trouble_of(
@@ -204,16 +209,25 @@ class ChatClient:
     def _where(self) -> str:
         return f"{self.config.model} at {self.config.base_url}"
 
-    def _connections(self) -> Any:
+    def _connect(self) -> Any:
+        """A client with one connection: httpx's pool of 64 takes 10 ms of CPU for a request."""
         import httpx
 
-        many = self.config.concurrency
         return httpx.AsyncClient(
+            verify=_trusted(),
             timeout=None,  # `_send` keeps the time
-            limits=httpx.Limits(max_connections=many, max_keepalive_connections=many),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             follow_redirects=False,  # the key is for this host
         )
+
+
+@functools.cache
+def _trusted() -> Any:
+    """The certificates to trust, read once: that takes a tenth of a second."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 async def _read(response: Any, most: int) -> tuple[bytes, bool]:
