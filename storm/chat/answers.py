@@ -1,7 +1,8 @@
 """Answers that were given, by the hash of the request, so that none is asked for twice.
 
 They lie outside the artifacts and outlive them: `--refresh` makes rows anew from the same
-answers. Another seed or instruction makes other requests; removing the folder forgets all.
+answers. Another seed, revision or instruction makes other requests; removing the folder
+forgets all.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class ChatClient:
         Raises NoReply if this request gets none, StageFailed if none will.
         """
         body = self.config.body(messages)
-        request = digest(body)
+        request = digest([self.config.revision, body])
         lock = self._locks.setdefault(request, asyncio.Lock())
         async with lock:  # who asks the same meanwhile waits for the one answer
             held = self.answers.get(request)

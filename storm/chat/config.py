@@ -43,10 +43,10 @@ class ChatConfig(BaseModel):
 
     base_url: str  # as the server's documentation gives it; most end with /v1
     model: str = Field(min_length=1)
-    revision: str = ""  # of the weights behind that name, for the record
+    revision: str = ""  # of the weights behind that name; another one is asked anew
     max_tokens: int | None = Field(1024, ge=1)  # of an answer; None: not sent
     temperature: float | None = Field(0.0, ge=0)
-    seed: int | None = 0  # another seed asks anew
+    seed: int | None = 0  # so is another seed
     extra: dict[str, Any] = Field(default_factory=dict)  # more fields of the request's body
 
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; unset: none is sent

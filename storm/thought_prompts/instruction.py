@@ -100,7 +100,8 @@ def conversation(request: TeacherRequest, saw_answer: bool, max_steps: int) -> l
         secrecy=_TOLD if saw_answer else _OPEN,
         tag=tag_of(sample),
     )
-    parts.append("\n".join(asked) + "\n\n" + task)
+    question = "\n".join(asked).replace("<|", "< |")  # no marks of a model's own, as <|im_end|>
+    parts.append(question + "\n\n" + task)
     return [Turn("system", (_ROLE,)), Turn("user", tuple(parts))]
 
 

@@ -91,8 +91,9 @@ def test_nothing_is_asked_twice(tmp_path: Path) -> None:
         assert set(ask_all(again, ["a", "b", "c"])) == {"a", "b", "c"}
         assert server.requests == 3
         assert again.ledger.total()["from_cache"] == 2
-        ask_all(client_for(server, tmp_path, seed=1), ["a"])  # another seed asks anew
-        assert server.requests == 4
+        ask_all(client_for(server, tmp_path, seed=1), ["a"])
+        ask_all(client_for(server, tmp_path, revision="of May"), ["a"])
+        assert server.requests == 5
 
 
 def test_equal_questions_at_once_are_asked_once(tmp_path: Path) -> None:

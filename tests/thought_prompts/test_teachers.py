@@ -26,9 +26,11 @@ from storm.thought_prompts.template import TemplateTeacher
 AT_ONCE = 4
 REQUESTS = [
     teacher_request("q0"),
-    teacher_request("../q\u00e9 \U0001f600 %s {x}\n" * 20, question="Why? {0} %d <|im_end|>"),
+    teacher_request(
+        "../q\u00e9 \U0001f600 %s {x}\n" * 5, question="Why? {0} %d <|im_end|><|image_pad|>"
+    ),
     teacher_request("open", options=(), answer="forty"),
-    teacher_request("long", question="why " * 200),
+    teacher_request("long", question="why " * 50),
     teacher_request("single", frames=1),
     *(teacher_request(f"more{n}") for n in range(2 * AT_ONCE)),
 ]
