@@ -154,6 +154,7 @@ def shard_work(
             emit,
             lambda ids: emit({"begin": list(ids)}),
             1 if solo else runtime.batch,
+            solo,
         )
         for outcome in stage.make(list(missing), context) if missing else ():
             journal.write(Entry(outcome.id, items[outcome.id].key, outcome))
@@ -295,6 +296,7 @@ def seal(stage: Stage[Any], store: Store) -> None:
             "shards": shards,
             "rows": sum(s["rows"] for s in shards),
             "quarantined": [asdict(q) for q in quarantined],
+            "facts": stage.facts(store),
             "storm": version("storm-video"),
             "python": platform.python_version(),
             "sealed_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

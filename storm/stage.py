@@ -62,6 +62,7 @@ class Context:
     emit: OnEvent  # progress: {"progress": done, "of": total, "text": ...}
     begin: Callable[[Sequence[str]], None]  # these items are in flight now
     batch: int  # how many items to take at once
+    solo: bool = False  # a child died: one item at a time, so that the next death has one cause
 
     def each(self, ids: Sequence[str]) -> Iterator[str]:
         """`ids` one by one, each announced before it is handed out."""
@@ -107,6 +108,10 @@ class Stage(ABC, Generic[Row]):
     def rejected(self) -> Iterable[Rejected]:
         """Input entries that never became items; recorded in the manifest."""
         return ()
+
+    def facts(self, store: Store) -> dict[str, Any]:
+        """What else the manifest records once all is made: counts, costs. No identity."""
+        return {}
 
     @property
     def title(self) -> str:

@@ -143,6 +143,11 @@ class Store:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    @property
+    def answers(self) -> Path:
+        """What models behind servers have said, by request; it outlives the artifacts."""
+        return self.root / "answers"
+
     def artifact(self, stage: str, fingerprint: str) -> Artifact:
         return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)
 

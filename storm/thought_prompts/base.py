@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from storm.records import Keyframes, Rejected, ThoughtPrompt, VideoSample
@@ -17,9 +18,22 @@ class TeacherRequest:
     keyframes: Keyframes
 
 
+@dataclass(frozen=True)
+class TeacherSetup:
+    """Where a teacher works; nothing of it changes what the teacher writes."""
+
+    device: str
+    answers: Path  # folder of what servers have said, by request
+    ledger: Path  # file that counts what was asked and spent for this artifact
+
+
 class Teacher(Protocol):
     """Says what a video of the reasoning would show."""
 
-    def write(self, requests: Sequence[TeacherRequest]) -> list[ThoughtPrompt | Rejected]:
-        """One prompt or rejection a request, in order."""
+    def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
+        """One prompt or rejection a request, in any order.
+
+        A request is taken when it can be worked on: those taken and not yet answered are what
+        the death of the process costs.
+        """
         ...

@@ -6,10 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from storm.thought_prompts.endpoint import EndpointTeacher
+from storm.thought_prompts.local import TransformersTeacher
 from storm.thought_prompts.shell import ShellTeacher
 from storm.thought_prompts.template import TemplateTeacher
 
 AnyTeacher = Annotated[
-    ShellTeacher.Config | TemplateTeacher.Config,
+    ShellTeacher.Config
+    | TemplateTeacher.Config
+    | TransformersTeacher.Config
+    | EndpointTeacher.Config,
     Field(discriminator="kind"),
 ]

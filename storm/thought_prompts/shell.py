@@ -6,7 +6,7 @@ sees no truth: with keyframes missing or unclear its script is wrong or rejected
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.records import Rejected, ThoughtPrompt
-from storm.thought_prompts.base import TeacherRequest
+from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.world.scene import Colour, Look, Pair
 from storm.world.script import Script, write_script
 
@@ -35,16 +35,15 @@ class ShellTeacher:
         kind: Literal["shell"] = "shell"
         beat_seconds: float = Field(default=0.5, gt=0)  # the world's beat_frames / fps
 
-        def build(self, device: str = "cpu") -> ShellTeacher:
+        def build(self, setup: TeacherSetup) -> ShellTeacher:
             return ShellTeacher(self)
 
     def __init__(self, config: Config):
         self.config = config
 
-    def write(self, requests: Sequence[TeacherRequest]) -> list[ThoughtPrompt | Rejected]:
+    def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
         """One script or rejection a request; questions that share a video share the reading."""
         scripts: dict[str, Script | Unreadable] = {}
-        rows: list[ThoughtPrompt | Rejected] = []
         for request in requests:
             sample, keyframes = request.sample, request.keyframes
             if keyframes.id not in scripts:
@@ -57,20 +56,17 @@ class ShellTeacher:
                     scripts[keyframes.id] = error
             script = scripts[keyframes.id]
             if isinstance(script, Unreadable):
-                rows.append(Rejected(id=sample.id, reason=script.reason, detail=str(script)))
+                yield Rejected(id=sample.id, reason=script.reason, detail=str(script))
                 continue
             text = write_script(script)
-            rows.append(
-                ThoughtPrompt(
-                    id=sample.id,
-                    video_id=sample.video_id,
-                    prompt=text,
-                    steps=tuple(p for p in text.split("; ") if p.startswith(("swap", "rest"))),
-                    teacher="shell",
-                    saw_answer=False,
-                )
+            yield ThoughtPrompt(
+                id=sample.id,
+                video_id=sample.video_id,
+                prompt=text,
+                steps=tuple(p for p in text.split("; ") if p.startswith(("swap", "rest"))),
+                teacher="shell",
+                saw_answer=False,
             )
-        return rows
 
     def read(
         self, frames: np.ndarray, pts_seconds: Sequence[float], duration_seconds: float

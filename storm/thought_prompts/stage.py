@@ -10,8 +10,10 @@ from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtPrompt
 from storm.stage import Context, Stage
 from storm.store import Store
-from storm.thought_prompts.base import TeacherRequest
+from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.videos.stage import VideoStage
+
+_LEDGER = "spending.jsonl"
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,27 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
-        teacher = self.teacher.build(context.runtime.device)
+        ledger = context.artifact.path / _LEDGER
+        setup = TeacherSetup(context.runtime.device, context.store.answers, ledger)
+        teacher = self.teacher.build(setup)
         wanted = set(ids)
         samples = {s.id: s for s in self.videos.rows(context.store) if s.id in wanted}
         seen = {s.video_id for s in samples.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
-        for batch in context.batches(ids):
-            yield from teacher.write(
-                [TeacherRequest(samples[i], keyframes[samples[i].video_id]) for i in batch]
-            )
+        flying: dict[str, None] = {}
+
+        def taken(some: Sequence[str]) -> Iterator[TeacherRequest]:
+            for item_id in some:
+                flying[item_id] = None
+                context.begin(list(flying))
+                yield TeacherRequest(samples[item_id], keyframes[samples[item_id].video_id])
+
+        for some in [[i] for i in ids] if context.solo else [ids]:
+            for outcome in teacher.write(taken(some)):
+                del flying[outcome.id]
+                yield outcome
+
+    def facts(self, store: Store) -> dict[str, Any]:
+        """What a teacher that costs something asked and spent."""
+        facts = getattr(self.teacher, "facts", None)
+        return facts(self.artifact(store).path / _LEDGER) if facts else {}

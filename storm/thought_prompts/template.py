@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storm.records import LETTERS, Keyframes, Rejected, ThoughtPrompt, VideoSample
-from storm.thought_prompts.base import TeacherRequest
-
-_SEEN = {
-    "first": "the scene as it begins",
-    "shot": "the view cuts to a new shot",
-    "motion_onset": "something starts to move",
-    "motion_peak": "the movement is strongest",
-    "motion_end": "the movement comes to an end",
-    "rest": "everything is at rest",
-    "coverage": "the scene goes on",
-    "query": "what the question asks about is in view",
-    "last": "the scene as it ends",
-}
+from storm.records import Keyframes, ThoughtPrompt, VideoSample
+from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts.instruction import SEEN, answer_of
 
 
 class TemplateTeacher:
@@ -33,15 +22,16 @@ class TemplateTeacher:
         saw_answer: bool = False  # tell the answer too; it leaks into the targets
         max_question_chars: int = Field(400, ge=20)
 
-        def build(self, device: str = "cpu") -> TemplateTeacher:
+        def build(self, setup: TeacherSetup) -> TemplateTeacher:
             return TemplateTeacher(self)
 
     def __init__(self, config: Config):
         self.config = config
 
-    def write(self, requests: Sequence[TeacherRequest]) -> list[ThoughtPrompt | Rejected]:
+    def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt]:
         """One prompt a request, in order; the same words for the same request."""
-        return [self._write(request.sample, request.keyframes) for request in requests]
+        for request in requests:
+            yield self._write(request.sample, request.keyframes)
 
     def _write(self, sample: VideoSample, keyframes: Keyframes) -> ThoughtPrompt:
         steps = _steps(keyframes)
@@ -52,7 +42,7 @@ class TemplateTeacher:
             *(f"{step}." for step in steps),
         ]
         if self.config.saw_answer:
-            parts.append(f"It ends with what shows that the answer is: {_answer(sample)}.")
+            parts.append(f"It ends with what shows that the answer is: {answer_of(sample)}.")
         parts.append("Keep the camera, the objects and the light as in the given frames.")
         return ThoughtPrompt(
             id=sample.id,
@@ -66,10 +56,6 @@ class TemplateTeacher:
 
 def _steps(keyframes: Keyframes) -> tuple[str, ...]:
     return tuple(
-        f"At {time:.1f} s {_SEEN.get(reason, reason)}"
+        f"At {time:.1f} s {SEEN.get(reason, reason)}"
         for time, reason in zip(keyframes.pts_seconds, keyframes.reasons, strict=True)
     )
-
-
-def _answer(sample: VideoSample) -> str:
-    return sample.options[LETTERS.index(sample.answer)] if sample.options else sample.answer

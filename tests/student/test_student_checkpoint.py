@@ -53,9 +53,10 @@ def test_plain_transformers_loads_it(student: Student, folder: Path, examples: l
     assert tuple(tokens[: stop[0] if stop else None]) == answer.token_ids
 
 
-def test_config_carries_the_storm_section(folder: Path):
+def test_config_carries_the_storm_section(loaded: Student, folder: Path):
     section = json.loads((folder / "config.json").read_text())["storm"]
-    assert section == {**LatentConfig(k=K).model_dump(), "sampling": None}
+    ids = list(loaded.prompts.latent_ids)
+    assert section == {**LatentConfig(k=K).model_dump(), "sampling": None, "token_ids": ids}
 
 
 def test_another_k_is_refused(folder: Path):
@@ -70,7 +71,8 @@ def test_the_same_seed_builds_the_same_bytes(tmp_path: Path):
     for name in ("one", "two"):
         config.build(tmp_path / name)
     assert torch.equal(torch.get_rng_state(), state), "building must not disturb the generator"
-    files = sorted(p.name for p in (tmp_path / "one").iterdir())
+    one = tmp_path / "one"
+    files = sorted(str(p.relative_to(one)) for p in one.rglob("*") if p.is_file())
     assert "model.safetensors" in files
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), (

@@ -85,8 +85,9 @@ def test_merged_it_is_a_student_like_any_other(
         adapter.merge_and_unload()
         merged = own(batch)
     assert own.state_dict().keys() == keys
-    assert gap(merged.latents, expected.latents) < tolerance(own).values
-    assert gap(merged.answer_logits, expected.answer_logits) < tolerance(own).values
+    near = 4 * tolerance(own).values  # the sum of two weights is rounded once more
+    assert gap(merged.latents, expected.latents) < near
+    assert gap(merged.answer_logits, expected.answer_logits) < near
     own.save_pretrained(tmp_path / "merged")
     with torch.no_grad():
         again = Student.from_pretrained(tmp_path / "merged")(batch)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from teaching import NO_SETUP
 
 from storm.keyframes.motion import MotionSelector
 from storm.records import Rejected, VideoSample
@@ -15,6 +16,7 @@ from storm.world.scene import World, question, sample_scenes
 from storm.world.script import parse_script, script_of
 
 WORLD = World()
+TEACHER = ShellTeacher.Config().build(NO_SETUP)
 
 
 def request_for(scene, world, folder, name):
@@ -46,7 +48,7 @@ def beats_of(row):
 
 
 def test_scripts_are_recovered_from_real_files(games):
-    rows = ShellTeacher.Config().build().write([request for _, request in games])
+    rows = list(TEACHER.write([request for _, request in games]))
     right = 0
     for (scene, request), row in zip(games, rows):
         if isinstance(row, Rejected):
@@ -66,7 +68,7 @@ def test_scripts_are_recovered_from_real_files(games):
 def test_other_worlds(world, tmp_path):
     scenes = sample_scenes(world, "base", 4, seed=1)
     requests = [request_for(s, world, tmp_path, f"v{i}") for i, s in enumerate(scenes)]
-    rows = ShellTeacher.Config().build().write(requests)
+    rows = TEACHER.write(requests)
     assert [beats_of(row) for row in rows] == [s.swaps for s in scenes]
 
 
@@ -82,11 +84,10 @@ def without(keyframes, drop):
 
 
 def test_every_event_is_needed(games):
-    teacher = ShellTeacher.Config().build()
     for scene, request in games[:4]:
         for i, reason in enumerate(request.keyframes.reasons):
             keyframes = without(request.keyframes, {i})
-            row = teacher.write([TeacherRequest(request.sample, keyframes)])[0]
+            (row,) = TEACHER.write([TeacherRequest(request.sample, keyframes)])
             assert (beats_of(row) == scene.swaps) == (reason != "motion_peak")
 
 
@@ -94,11 +95,7 @@ def test_no_reveal_and_no_ball_are_rejected(games):
     scene, request = games[0]
     keyframes = request.keyframes
     reveal = {i for i, p in enumerate(keyframes.pts_seconds) if 0 < p < 0.5}
-    row = (
-        ShellTeacher.Config()
-        .build()
-        .write([TeacherRequest(request.sample, without(keyframes, reveal))])[0]
-    )
+    (row,) = TEACHER.write([TeacherRequest(request.sample, without(keyframes, reveal))])
     assert isinstance(row, Rejected)
     assert (row.id, row.reason) == ("v0-q", "no_reveal")
 
@@ -111,7 +108,7 @@ def test_no_reveal_and_no_ball_are_rejected(games):
         scores=(1.0, 1.0, 1.0),
         images=tuple(jpeg(f) for f in frames),
     )
-    row = ShellTeacher.Config().build().write([TeacherRequest(request.sample, unseen)])[0]
+    (row,) = TEACHER.write([TeacherRequest(request.sample, unseen)])
     assert isinstance(row, Rejected)
     assert row.reason == "no_ball"
 
@@ -126,7 +123,7 @@ def test_frames_of_something_else_are_rejected(games, pixels):
         for _ in request.keyframes.images
     )
     other = dataclasses.replace(request.keyframes, images=images)
-    row = ShellTeacher.Config().build().write([TeacherRequest(request.sample, other)])[0]
+    (row,) = TEACHER.write([TeacherRequest(request.sample, other)])
     assert isinstance(row, Rejected)
     assert row.reason == "no_row"
 
@@ -137,6 +134,5 @@ def test_it_sees_no_truth(games):
     blind = dataclasses.replace(
         request.sample, question="What is this?", options=("x", "y"), answer="A"
     )
-    teacher = ShellTeacher.Config().build()
-    rows = teacher.write([request, TeacherRequest(blind, request.keyframes)])
-    assert rows[0] == rows[1]
+    one, other = TEACHER.write([request, TeacherRequest(blind, request.keyframes)])
+    assert one == other

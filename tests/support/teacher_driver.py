@@ -1,0 +1,65 @@
+"""A stage `thought_prompts` with an endpoint whose inputs are made up here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from teaching import teacher_request
+
+from storm.chat import ChatConfig
+from storm.execution import execute
+from storm.records import Keyframes, VideoSample
+from storm.runtime import Runtime
+from storm.stage import Context, Stage
+from storm.store import Store
+from storm.thought_prompts.endpoint import EndpointTeacher
+from storm.thought_prompts.stage import ThoughtPromptsStage
+
+COUNT = 150
+RUNTIME = Runtime(workers=1, batch=8)
+
+
+@dataclass(frozen=True)
+class ToldVideos(Stage[VideoSample]):
+    name: ClassVar[str] = "videos"
+    row: ClassVar[type] = VideoSample
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        return ((f"q{n}", ()) for n in range(COUNT))
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample]:
+        for name in context.each(ids):
+            request = teacher_request(name, question=f"What is number {name}?")
+            yield replace(request.sample, video_id=name)
+
+
+@dataclass(frozen=True)
+class ToldKeyframes(Stage[Keyframes]):
+    name: ClassVar[str] = "keyframes"
+    row: ClassVar[type] = Keyframes
+
+    videos: ToldVideos
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        return self.videos.items(store)
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes]:
+        for name in context.each(ids):
+            yield replace(teacher_request(name).keyframes, id=name)
+
+
+def stage_for(chat: ChatConfig) -> ThoughtPromptsStage:
+    videos: Any = ToldVideos()
+    keyframes: Any = ToldKeyframes(videos)
+    return ThoughtPromptsStage(videos, keyframes, EndpointTeacher.Config(chat=chat))
+
+
+def make(root: Path, chat: ChatConfig) -> None:
+    execute(stage_for(chat), Store(root), RUNTIME)
+
+
+def make_told(root: str, chat: str) -> None:
+    make(Path(root), ChatConfig.model_validate_json(chat))
