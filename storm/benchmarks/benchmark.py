@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from storm.errors import ConfigError, DataError
+from storm.errors import ConfigError
 from storm.records import Rejected
 from storm.videos.formats import BadEntry
 
@@ -146,13 +146,6 @@ class Benchmark(ABC):
     scorers: ClassVar[Mapping[str, Scorer]]  # by scorer id, the default first
 
     @abstractmethod
-    def rows(self, source: Source) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """Every row of the data set: its task, its id and its columns.
-
-        Raises `DataError` if there is nothing to read.
-        """
-
-    @abstractmethod
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
         """A question from its columns; `task` may be '' and is then told from them.
 
@@ -160,30 +153,11 @@ class Benchmark(ABC):
         """
 
     @abstractmethod
-    def locate(self, question: Question, source: Source) -> Question:
-        """The question with its video (and clip, frames, subtitle).
-
-        Raises `BadEntry` with the reason `missing_video`.
-        """
-
     def load(self, source: Source) -> Loaded:
         """Every question whose video is there; what is missing is named, never left out in silence.
 
         Raises `DataError` if the source as a whole can't be read.
         """
-        questions: dict[str, Question] = {}
-        refused: list[Rejected] = []
-        for task, id, doc in self.rows(source):
-            try:
-                if id in questions:
-                    raise BadEntry("duplicate_id", "expected each id once")
-                questions[id] = self.locate(self.question(id, task, doc), source)
-            except BadEntry as error:
-                refused.append(Rejected(id=id, reason=error.reason, detail=str(error)))
-        expected = sum(self.sizes.values()) or len(questions) + len(refused)
-        return Loaded(
-            questions=tuple(questions.values()), refused=tuple(refused), expected=expected
-        )
 
     def weights(self, scored: Sequence[Scored]) -> Sequence[float]:
         """How much each counts in the headline; 0 leaves it out. All alike unless overridden."""
@@ -194,8 +168,21 @@ class Benchmark(ABC):
         return {}
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
-        """What lmms-eval puts into its samples file for one question: a value a metric."""
+        """What lmms-eval puts into its samples file about one response: a value a metric."""
         return {self.name: {"score": scored.score, "pred_answer": scored.extracted}}
+
+    def doc_of_lmms_sample(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns that a line of lmms-eval's samples file, which leaves them out, tells of.
+
+        Raises `BadEntry` with the reason `missing_column`.
+        """
+        raise BadEntry("missing_column", f"expected 'doc', found {sorted(sample)}")
+
+    def official_predictions(self, whole: Any) -> Iterable[Mapping[str, Any]] | None:
+        """Rows (columns and `prediction`) of the value of a JSON file as the data set's own
+        repository has them; None if the value is no such thing.
+        """
+        return None
 
     def pick_prompt(self, name: str | None = None) -> tuple[str, MakePrompt]:
         return _pick(self.prompts, name, f"a prompt of {self.name}")
@@ -271,10 +258,14 @@ def inside(root: Path, *parts: str) -> Path:
     return path
 
 
-def nothing_to_read(name: str, source: Source, layout: str) -> DataError:
-    return DataError(f"expected {name} in {source.where!r} ({layout}), found no rows")
-
-
 def percentage(scores: Sequence[float | None]) -> float:
     """Per cent of right ones, as lmms-eval prints it: 0 of none."""
     return 100 * sum(score or 0.0 for score in scores) / max(1, len(scores))
+
+
+def metric_of(sample: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+    """A metric of a line of lmms-eval's samples. Raises `BadEntry` if it isn't there."""
+    found = sample.get(metric)
+    if not isinstance(found, Mapping):
+        raise BadEntry("missing_column", f"expected 'doc' or {metric!r}, found {sorted(sample)}")
+    return found

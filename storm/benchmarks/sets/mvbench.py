@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storm.benchmarks.benchmark import (
-    Benchmark,
     MakePrompt,
     Prompt,
     Question,
@@ -17,14 +17,14 @@ from storm.benchmarks.benchmark import (
     Verdict,
     first_existing,
     inside,
-    nothing_to_read,
+    metric_of,
     percentage,
     text_of,
     texts_of,
     with_video,
 )
 from storm.benchmarks.letters import vqa_letter
-from storm.benchmarks.tables import read_folder, read_hub
+from storm.benchmarks.tables import Tabular, read_folder, read_hub
 from storm.records import LETTERS
 from storm.videos.formats import BadEntry
 
@@ -55,6 +55,7 @@ _FOLDERS = {
     "counterfactual_inference": ("clevrer/video_validation",) * 2,
 }
 METRIC = "mvbench_accuracy"  # lmms-eval's name
+_OPTION_LINE = re.compile(r"^\(([A-E])\) (.*)$", re.MULTILINE)
 _FRAMES_FPS = 3.0  # of the frame folders of episodic_reasoning
 _SYSTEM = (
     "Carefully watch the video and pay attention to the cause and sequence of events, the detail "
@@ -101,9 +102,10 @@ def _official_rule(question: Question, response: str) -> Verdict:
     return Verdict(found, 0.0, bool(found))
 
 
-class MVBench(Benchmark):
+class MVBench(Tabular):
     name: ClassVar[str] = "mvbench"
     hubs: ClassVar[tuple[str, ...]] = ("OpenGVLab/MVBench",)
+    layout: ClassVar[str] = "json/<task>.json"
     sizes: ClassVar[Mapping[str, int]] = dict.fromkeys(_FOLDERS, 200)
     prompts: ClassVar[Mapping[str, MakePrompt]] = {
         "lmms_eval": _lmms_eval,
@@ -114,19 +116,13 @@ class MVBench(Benchmark):
         "mvbench_official": Scorer(_official_rule, about="the first word holds the letter"),
     }
 
-    def rows(self, source: Source) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        empty = True
+    def tables(self, source: Source) -> Iterator[tuple[str, list[Any]]]:
         for task in _FOLDERS:
             if source.is_folder:
                 patterns = (f"json/{task}.json", f"{task}/train-*.parquet", f"{task}.json")
-                tables = read_folder(source.path, patterns) or []
+                yield task, read_folder(source.path, patterns)
             else:
-                tables = [read_hub(source, self.hubs, task, "train", "video")]
-            for number, row in enumerate(row for table in tables for row in table):
-                empty = False
-                yield task, f"{task}/{number}", row
-        if empty:
-            raise nothing_to_read(self.name, source, "json/<task>.json")
+                yield task, read_hub(source, self.hubs, task, "train", "video")
 
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
         task = task.removeprefix("mvbench_") or str(doc.get("task") or "")
@@ -185,6 +181,16 @@ class MVBench(Benchmark):
             "score": scored.score,
         }
         return {METRIC: sample}
+
+    def doc_of_lmms_sample(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The candidates from the prompt; the video is not told, so each counts for itself."""
+        letter = metric_of(sample, METRIC).get("gt_answer")
+        options = dict(_OPTION_LINE.findall(str(sample.get("input", ""))))
+        return {
+            "video": f"of question {sample.get('doc_id')}",
+            "candidates": list(options.values()),
+            "answer": options.get(letter),
+        }
 
 
 def _bounds(start: Any, end: Any) -> tuple[float, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storm.benchmarks.benchmark import (
-    Benchmark,
     JudgeRequest,
     MakePrompt,
     Prompt,
@@ -16,12 +15,12 @@ from storm.benchmarks.benchmark import (
     Verdict,
     first_existing,
     inside,
-    nothing_to_read,
+    metric_of,
     percentage,
     text_of,
     with_video,
 )
-from storm.benchmarks.tables import read_folder, read_hub
+from storm.benchmarks.tables import Tabular, read_folder, read_hub
 from storm.videos.formats import BadEntry
 
 if TYPE_CHECKING:
@@ -160,29 +159,25 @@ def flatten(nested: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {"video_id": video_id, "dim": dim, **entry}
 
 
-class TempCompass(Benchmark):
+class TempCompass(Tabular):
     name: ClassVar[str] = "tempcompass"
     hubs: ClassVar[tuple[str, ...]] = ("lmms-lab/TempCompass", "lmms-eval/TempCompass")
+    layout: ClassVar[str] = "<task>/test-*.parquet or questions/<task>.json"
     sizes: ClassVar[Mapping[str, int]] = _SIZES
     prompts: ClassVar[Mapping[str, MakePrompt]] = {"lmms_eval": _prompt}
     scorers: ClassVar[Mapping[str, Scorer]] = {
         "lmms_eval": Scorer(_rule, about="exact forms by task; else a judge"),
     }
 
-    def rows(self, source: Source) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        empty = True
+    def tables(self, source: Source) -> Iterator[tuple[str, list[Any]]]:
         for task in _SIZES:
             if source.is_folder:
                 patterns = (f"{task}/test-*.parquet", f"questions/{task}.json", f"{task}.json")
-                tables = read_folder(source.path, patterns) or []
+                rows = read_folder(source.path, patterns)
             else:
-                tables = [read_hub(source, self.hubs, task, "test", None)]
-            flat = [flatten(t) if isinstance(t, Mapping) else t for t in tables]
-            for number, row in enumerate(row for table in flat for row in table):
-                empty = False
-                yield task, f"{task}/{number}", row
-        if empty:
-            raise nothing_to_read(self.name, source, "<task>/test-*.parquet")
+                rows = read_hub(source, self.hubs, task, "test")
+            pairs = dict(row for row in rows if isinstance(row, tuple))  # of the official file
+            yield task, [*flatten(pairs)] if pairs else rows
 
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
         if task and task not in _NAMES:
@@ -232,6 +227,17 @@ class TempCompass(Benchmark):
         if scored.said:
             sample["chatgpt_response"] = scored.said
         return {"avg_accuracy": sample, f"{doc['dim']}_accuracy": sample}
+
+    def doc_of_lmms_sample(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = metric_of(sample, "avg_accuracy")
+        return {**found, "answer": found.get("gt-answer")}
+
+    def official_predictions(self, whole: Any) -> Iterable[Mapping[str, Any]] | None:
+        if not isinstance(whole, Mapping) or not all(
+            isinstance(v, Mapping) for v in whole.values()
+        ):
+            return None
+        return flatten(whole)
 
 
 BENCHMARK = TempCompass()

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from storm.benchmarks.benchmark import (
-    Benchmark,
     MakePrompt,
     Prompt,
     Question,
@@ -17,7 +16,7 @@ from storm.benchmarks.benchmark import (
     first_existing,
     inside,
     letter_of,
-    nothing_to_read,
+    metric_of,
     percentage,
     text_of,
     texts_of,
@@ -30,7 +29,7 @@ from storm.benchmarks.letters import (
     priority_letter,
 )
 from storm.benchmarks.subtitles import shown_text
-from storm.benchmarks.tables import read_folder, read_hub
+from storm.benchmarks.tables import Tabular, read_folder, read_hub
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored
@@ -71,9 +70,10 @@ def _scorer(about: str, extract: Any, **settings: Any) -> Scorer:
     return Scorer(partial(_rule, partial(extract, letters=_LETTERS, **settings)), about=about)
 
 
-class VideoMME(Benchmark):
+class VideoMME(Tabular):
     name: ClassVar[str] = "videomme"
     hubs: ClassVar[tuple[str, ...]] = ("lmms-lab/Video-MME", "lmms-eval/Video-MME")
+    layout: ClassVar[str] = "videomme/test-*.parquet"
     sizes: ClassVar[Mapping[str, int]] = {"videomme": 2700}
     prompts: ClassVar[Mapping[str, MakePrompt]] = {
         "lmms_eval": _plain,
@@ -93,17 +93,15 @@ class VideoMME(Benchmark):
         ),
     }
 
-    def rows(self, source: Source) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    def tables(self, source: Source) -> Iterator[tuple[str, list[Any]]]:
         if source.is_folder:
             patterns = ("videomme/test-*.parquet", "test-*.parquet", "test.json", "test.jsonl")
-            tables = read_folder(source.path, patterns) or []
+            yield self.name, read_folder(source.path, patterns)
         else:
-            tables = [read_hub(source, self.hubs, "videomme", "test", None)]
-        rows = [row for table in tables for row in table]
-        if not rows:
-            raise nothing_to_read(self.name, source, "videomme/test-*.parquet")
-        for number, row in enumerate(rows, 1):
-            yield self.name, str(row.get("question_id") or f"row {number}"), row
+            yield self.name, read_hub(source, self.hubs, "videomme", "test")
+
+    def id_of(self, task: str, number: int, row: Mapping[str, Any]) -> str:
+        return str(row.get("question_id") or f"{task}/{number}")
 
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
         return Question(
@@ -144,6 +142,11 @@ class VideoMME(Benchmark):
             "videoID": scored.video_id,
         }
         return {METRIC: sample}
+
+    def doc_of_lmms_sample(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        renamed = {"category": "domain", "task_category": "task_type"}
+        found = metric_of(sample, METRIC)
+        return {renamed.get(name, name): value for name, value in found.items()}
 
 
 BENCHMARK = VideoMME()
