@@ -27,13 +27,13 @@ def read_responses(benchmark: Benchmark, path: Path) -> Iterator[Answered | Reje
     if not path.is_file():
         raise DataError(f"expected a file of responses (JSON lines), found none: {path}")
     named = _SAMPLES.search(path.stem)
-    rows = _official(benchmark, path) or _lines(path, named[1] if named else "")
+    rows = _official(benchmark, path) or _lines(path)
     for where, row in rows:
         id = where
         try:
             if isinstance(row, Exception):
                 raise BadEntry("bad_json", str(row))
-            id, task, doc, response = _parsed(benchmark, row, where)
+            id, task, doc, response = _parsed(benchmark, row, where, named[1] if named else "")
             if response is not None and not isinstance(response, str):
                 raise BadEntry("bad_response", f"expected a text or null, found {response!r:.100}")
             yield Answered(benchmark.question(id, task, doc), response)
@@ -57,31 +57,28 @@ def _official(benchmark: Benchmark, path: Path) -> Iterator[Row] | None:
     )
 
 
-def _lines(path: Path, task: str) -> Iterator[Row]:
-    """Each line's value, with the file's task if it has one; the error of a line that isn't JSON."""
+def _lines(path: Path) -> Iterator[Row]:
+    """Each line's value, or the error of a line that isn't JSON."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as file:
             for number, line in enumerate(file, 1):
-                if not line.isspace():
-                    where = f"line {number}"
-                    try:
-                        row = json.loads(line)
-                    except (ValueError, RecursionError) as error:
-                        yield where, error
-                    else:
-                        yield (
-                            where,
-                            {"task": task, **row} if isinstance(row, dict) and task else row,
-                        )
+                if line.isspace():
+                    continue
+                try:
+                    yield f"line {number}", json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    yield f"line {number}", error
     except OSError as error:
         raise DataError(f"expected a file of responses: {path}: {error}") from None
 
 
-def _parsed(benchmark: Benchmark, row: Any, where: str) -> tuple[str, str, Mapping[str, Any], Any]:
+def _parsed(
+    benchmark: Benchmark, row: Any, where: str, task: str
+) -> tuple[str, str, Mapping[str, Any], Any]:
     """Id, task, columns and response of a line, the project's or lmms-eval's."""
     if not isinstance(row, Mapping):
         raise BadEntry("not_an_object", f"expected an object, found {type(row).__name__}")
-    task = str(row.get("task") or "")
+    task = str(row.get("task") or task)
     if "filtered_resps" in row:
         doc = row.get("doc") or benchmark.doc_of_lmms_sample(row)
         number = row.get("doc_id", where)

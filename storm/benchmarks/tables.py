@@ -115,8 +115,11 @@ class Tabular(Benchmark):
         refused: list[Rejected] = []
         for task, rows in self.tables(source):
             for number, row in enumerate(rows):
-                id = self.id_of(task, number, row)
+                id = f"{task}/{number}"
                 try:
+                    if not isinstance(row, Mapping):
+                        raise BadEntry("not_an_object", f"expected columns, found {row!r:.100}")
+                    id = self.id_of(task, number, row)
                     if id in questions:
                         raise BadEntry("duplicate_id", "expected each id once")
                     questions[id] = self.locate(self.question(id, task, row), source)

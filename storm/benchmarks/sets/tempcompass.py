@@ -149,14 +149,25 @@ def _task_of(doc: Mapping[str, Any]) -> str:
     return "caption_matching" if answer.startswith(_OPTION_WORDS) else "multi-choice"
 
 
+def is_nested(whole: Any) -> bool:
+    """Whether a value is the official repository's `{video: {dim: [{question, answer, …}]}}`."""
+    return isinstance(whole, Mapping) and all(
+        isinstance(dims, Mapping)
+        and all(isinstance(rows, list) and all(map(_is_row, rows)) for rows in dims.values())
+        for dims in whole.values()
+    )
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, Mapping)
+
+
 def flatten(nested: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of the official `{video: {dim: [{question, answer}]}}`, with `video_id` and `dim`."""
+    """Its rows, with the columns `video_id` and `dim`."""
     for video_id, dims in nested.items():
-        if not isinstance(dims, Mapping):
-            raise BadEntry("bad_value", f"expected aspects under video {video_id!r}")
-        for dim, entries in dims.items():
-            for entry in entries:
-                yield {"video_id": video_id, "dim": dim, **entry}
+        for dim, rows in dims.items():
+            for row in rows:
+                yield {"video_id": video_id, "dim": dim, **row}
 
 
 class TempCompass(Tabular):
@@ -176,8 +187,8 @@ class TempCompass(Tabular):
                 rows = read_folder(source.path, patterns)
             else:
                 rows = read_hub(source, self.hubs, task, "test")
-            pairs = dict(row for row in rows if isinstance(row, tuple))  # of the official file
-            yield task, [*flatten(pairs)] if pairs else rows
+            nested = dict(row for row in rows if isinstance(row, tuple))  # of the official file
+            yield task, [*flatten(nested)] if nested and is_nested(nested) else rows
 
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
         if task and task not in _NAMES:
@@ -233,11 +244,7 @@ class TempCompass(Tabular):
         return {**found, "answer": found.get("gt-answer")}
 
     def official_predictions(self, whole: Any) -> Iterable[Mapping[str, Any]] | None:
-        if not isinstance(whole, Mapping) or not all(
-            isinstance(v, Mapping) for v in whole.values()
-        ):
-            return None
-        return flatten(whole)
+        return flatten(whole) if is_nested(whole) else None
 
 
 BENCHMARK = TempCompass()
