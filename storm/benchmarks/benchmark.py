@@ -164,8 +164,15 @@ class Benchmark(ABC):
         return [0.0 if one.score is None else 1.0 for one in scored]
 
     def as_printed(self, scorer: str, scored: Sequence[Scored]) -> dict[str, float]:
-        """The numbers that the scorer's own harness prints, under its names and in its units."""
+        """The numbers that the scorer's own harness prints, in its units.
+
+        Those of lmms-eval go by `task/metric` in its words.
+        """
         return {}
+
+    def lmms_task(self, task: str) -> str:
+        """lmms-eval's name of a task."""
+        return self.name
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
         """What lmms-eval puts into its samples file about one response: a value a metric."""

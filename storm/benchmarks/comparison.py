@@ -88,7 +88,9 @@ def compare(runs: Mapping[str, Run], draws: int = 10_000, seed: int = 0) -> list
 
     Raises `DataError` if two runs are of different benchmarks or scorers, or share no question.
     """
-    kinds = {(run.benchmark.name, run.scorer, run.unwrap_answer, run.judge) for run in runs.values()}
+    kinds = {
+        (run.benchmark.name, run.scorer, run.unwrap_answer, run.judge) for run in runs.values()
+    }
     if len(kinds) > 1:
         raise DataError(f"expected runs scored alike, found {sorted(map(str, kinds))}")
     raw = [

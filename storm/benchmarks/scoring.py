@@ -27,6 +27,7 @@ class Scored:
     """One response with its score."""
 
     question: Question
+    raw: str | None  # the response as it was given; None: there was none
     response: str  # after cleaning: what the rule looked at
     extracted: str  # '' if nothing could be
     score: float | None  # 0 to 1; None: not scored, in no denominator
@@ -121,6 +122,7 @@ def score(
         scored.append(
             Scored(
                 question=question,
+                raw=one.response,
                 response=response,
                 extracted=verdict.extracted,
                 score=verdict.score,

@@ -47,3 +47,20 @@ def clustered_interval(
         / (1 + Z95**2 / effective)
     )
     return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
+
+
+def clustered_error(scores: Sequence[float], clusters: Sequence[str]) -> float:
+    """Standard error of a mean whose clusters count as dependent; NaN for fewer than two scores.
+
+    The usual one, s^2 / n, and the cross terms within clusters: equation 4 of arXiv:2411.00640,
+    as lmms-eval prints it.
+    """
+    n = len(scores)
+    if n < 2:
+        return math.nan
+    values = np.asarray(scores, dtype=float)
+    residuals = values - values.mean()
+    sums = np.bincount(cluster_index(clusters), weights=residuals)
+    squares = float((residuals**2).sum())
+    cross = float((sums**2).sum()) - squares
+    return math.sqrt(max(0.0, squares / (n - 1) / n + cross / n**2))

@@ -183,7 +183,10 @@ class MMVU(Tabular):
         if scorer != "lmms_eval":
             return {}
         known = [one for one in scored if one.question.groups[1][1] != "other"]
-        return {f"mmvu_val/{METRIC}": percentage([one.score for one in known])}
+        return {f"{self.lmms_task('')}/{METRIC}": percentage([one.score for one in known])}
+
+    def lmms_task(self, task: str) -> str:
+        return "mmvu_val"
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
         sample = {

@@ -168,11 +168,14 @@ class MVBench(Tabular):
         if scorer != "lmms_eval":
             return {}
         return {
-            f"mvbench_{task}/{METRIC}": percentage(
+            f"{self.lmms_task(task)}/{METRIC}": percentage(
                 [one.score for one in scored if one.task == task and not one.empty]
             )
             for task in dict.fromkeys(one.task for one in scored)
         }
+
+    def lmms_task(self, task: str) -> str:
+        return f"mvbench_{task}"
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
         sample = {

@@ -220,9 +220,12 @@ class TempCompass(Tabular):
         for one in scored:
             if one.score is not None:
                 for metric in self.lmms_sample(one):
-                    name = f"tempcompass_{one.task.replace('-', '_')}/{metric}"
+                    name = f"{self.lmms_task(one.task)}/{metric}"
                     found.setdefault(name, []).append(one.score)
         return {name: percentage(scores) for name, scores in found.items()}
+
+    def lmms_task(self, task: str) -> str:
+        return f"tempcompass_{task.replace('-', '_')}"
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
         doc = scored.question.doc

@@ -125,7 +125,7 @@ class VideoMME(Tabular):
     def as_printed(self, scorer: str, scored: Sequence[Scored]) -> dict[str, float]:
         """Per cent; the other two harnesses leave out what they can't parse."""
         if scorer == "lmms_eval":
-            return {METRIC: percentage([one.score for one in scored])}
+            return {f"{self.name}/{METRIC}": percentage([one.score for one in scored])}
         return {scorer: percentage([one.score for one in scored if one.extracted])}
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
