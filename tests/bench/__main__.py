@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.measure import Row
 
-FILES = ("store", "student")
+FILES = ("benchmarks", "store", "student")
 
 
 def main(names: list[str]) -> int:

@@ -9,9 +9,8 @@ from __future__ import annotations
 PHRASES = """the answer is|answer is|the correct answer is|correct answer is|the best answer is
 best answer is|the correct option is|correct option is|the best option is|best option is
 the choice is|choice is|the correct choice is|correct choice is|i choose|i select|i pick
-my answer is|my choice is|옵션|정답은|답은|답:|答案是|答案为|选|答えは""".replace("\n", "|").split(
-    "|"
-)
+my answer is|my choice is
+옵션|정답은|답은|답:|答案是|答案为|选|答えは""".replace("\n", "|").split("|")
 
 
 def without_reasoning(text: str) -> str:
