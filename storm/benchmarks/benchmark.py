@@ -58,7 +58,7 @@ class Question:
 
     id: str  # stable and unique within the benchmark
     task: str  # the sub-task; the benchmark's name if it has none
-    video_id: str  # questions of one video count as dependent
+    video_id: str  # questions of one video count as dependent; the id if no video is told
     answer: str  # what the scorer compares with: a letter, a line, yes or no
     groups: tuple[tuple[str, str], ...]  # (axis, value): the breakdowns that it is counted in
     doc: Mapping[str, Any]  # the data set's own columns
@@ -218,6 +218,12 @@ def text_of(doc: Mapping[str, Any], column: str, allow_empty: bool = False) -> s
     if not isinstance(value, str) or not (value or allow_empty):
         raise BadEntry("bad_value", f"expected a text in {column!r}, found {value!r}")
     return value
+
+
+def label_of(doc: Mapping[str, Any], column: str) -> str:
+    """A column that no score hangs on: its text, or `unknown`, so that each breakdown has all."""
+    value = doc.get(column)
+    return value if isinstance(value, str) and value else "unknown"
 
 
 def texts_of(doc: Mapping[str, Any], column: str) -> tuple[str, ...]:

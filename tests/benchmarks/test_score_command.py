@@ -136,6 +136,20 @@ def test_a_wrong_option_is_one_clear_line(
         assert words in error
 
 
+@pytest.mark.parametrize("name", ["videomme", "mvbench", "multi-choice", "yes_no", "mmvu"])
+def test_columns_that_no_score_hangs_on_may_be_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    needed = ("question", "options", "candidates", "answer", "question_type", "choices")
+    doc = {column: value for column, value in doc_of(name).items() if column in needed}
+    path = lines(tmp_path / "r.jsonl", [{"id": "1", "doc": doc, "response": doc["answer"]}])
+    said = "tempcompass" if name in ("multi-choice", "yes_no") else name
+    _, out, _ = run(capsys, said, path)
+    assert (out[-1]["n"], out[-1]["refused"]) == (1, [])
+    for parts in out[-1]["breakdown"].values():
+        assert set(parts) <= {"unknown", "other", "all"}
+
+
 def test_tasks_are_named_or_told_from_the_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -134,7 +134,7 @@ class MVBench(Tabular):
         return Question(
             id=id,
             task=task or "unnamed",
-            video_id=text_of(doc, "video"),
+            video_id=str(doc.get("video") or id),
             answer=LETTERS[candidates.index(answer)],
             groups=(),
             doc=doc,
@@ -142,7 +142,7 @@ class MVBench(Tabular):
 
     def locate(self, question: Question, source: Source) -> Question:
         text_of(question.doc, "question")  # what the prompts need
-        root, name = source.video_root("mvbench_video"), question.video_id
+        root, name = source.video_root("mvbench_video"), text_of(question.doc, "video")
         clips, wholes = _FOLDERS[question.task]
         places: dict[Path, bool] = {}  # path: whether the whole video, to be cut, lies there
         for folder, whole in ((clips, False), (wholes, True)):

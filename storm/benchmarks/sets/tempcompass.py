@@ -15,6 +15,7 @@ from storm.benchmarks.benchmark import (
     Verdict,
     first_existing,
     inside,
+    label_of,
     metric_of,
     percentage,
     text_of,
@@ -199,15 +200,15 @@ class TempCompass(Tabular):
         return Question(
             id=id,
             task=task,
-            video_id=text_of(doc, "video_id"),
+            video_id=str(doc.get("video_id") or id),
             answer=text_of(doc, gold),
-            groups=((f"{task} by dim", text_of(doc, "dim")),),
+            groups=((f"{task} by dim", label_of(doc, "dim")),),
             doc=doc,
         )
 
     def locate(self, question: Question, source: Source) -> Question:
         root = source.video_root("tempcompass")
-        path = inside(root, "videos", f"{question.video_id}.mp4")
+        path = inside(root, "videos", f"{text_of(question.doc, 'video_id')}.mp4")
         return with_video(question, first_existing([path], "a video"))
 
     def weights(self, scored: Sequence[Scored]) -> Sequence[float]:
@@ -228,19 +229,19 @@ class TempCompass(Tabular):
         return f"tempcompass_{task.replace('-', '_')}"
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
-        doc = scored.question.doc
+        dim = scored.question.groups[0][1]
         sample = {
             "video_id": scored.video_id,
-            "question": doc["question"],
+            "question": scored.question.doc["question"],
             "gt-answer": scored.question.answer,
             "video-llm-prediction": scored.response,
             "match_success": bool(scored.matched),
             "rating": scored.score,
-            "dim": doc["dim"],
+            "dim": dim,
         }
         if scored.said:
             sample["chatgpt_response"] = scored.said
-        return {"avg_accuracy": sample, f"{doc['dim']}_accuracy": sample}
+        return {"avg_accuracy": sample, f"{dim}_accuracy": sample}
 
     def doc_of_lmms_sample(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
         found = metric_of(sample, "avg_accuracy")

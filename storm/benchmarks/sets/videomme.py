@@ -15,6 +15,7 @@ from storm.benchmarks.benchmark import (
     Verdict,
     first_existing,
     inside,
+    label_of,
     letter_of,
     metric_of,
     percentage,
@@ -107,16 +108,16 @@ class VideoMME(Tabular):
         return Question(
             id=id,
             task=self.name,
-            video_id=text_of(doc, "videoID" if "videoID" in doc else "video_id"),
+            video_id=str(doc.get("videoID") or doc.get("video_id") or id),
             answer=letter_of(doc, "answer", _LETTERS),
-            groups=tuple((axis, text_of(doc, axis)) for axis in _AXES),
+            groups=tuple((axis, label_of(doc, axis)) for axis in _AXES),
             doc=doc,
         )
 
     def locate(self, question: Question, source: Source) -> Question:
         text_of(question.doc, "question")  # what the prompts need
         texts_of(question.doc, "options")
-        root, name = source.video_root("videomme"), question.video_id
+        root, name = source.video_root("videomme"), text_of(question.doc, "videoID")
         files = [inside(root, "data", f"{name}.{ending}") for ending in ("mp4", "MP4", "mkv")]
         subtitle = inside(root, "subtitle", f"{name}.srt")
         video = first_existing(files, "a video")
@@ -129,13 +130,13 @@ class VideoMME(Tabular):
         return {scorer: percentage([one.score for one in scored if one.extracted])}
 
     def lmms_sample(self, scored: Scored) -> dict[str, Any]:
-        doc = scored.question.doc
+        labels = dict(scored.question.groups)
         sample = {
             "question_id": scored.id,
-            "duration": doc["duration"],
-            "category": doc["domain"],
-            "sub_category": doc["sub_category"],
-            "task_category": doc["task_type"],
+            "duration": labels["duration"],
+            "category": labels["domain"],
+            "sub_category": labels["sub_category"],
+            "task_category": labels["task_type"],
             "pred_answer": scored.extracted,
             "answer": scored.question.answer,
             "score": scored.score,
