@@ -5,18 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from storm.records import LETTERS
-
-_LATIN = "A-Za-z\u00c0-\u024f"
-
-
-def extract_letter(response: str, options: int) -> str:
-    """The first stand-alone letter of the options, in parentheses or not; '' if there is none."""
-    valid = LETTERS[:options]
-    found = re.search(rf"(?<![{_LATIN}])([{valid}])(?![{_LATIN}])", response)
-    return found.group(1) if found else ""
-
-
 # After one of these, any letter may be the answer. "option is" alone is none of them.
 _PHRASES = (
     *(f"{the}answer is" for the in ("", "the ", "my ")),

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from storm.benchmarks.letters import extract_letter
 from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.stage import Context, Stage
 from storm.store import Store, digest

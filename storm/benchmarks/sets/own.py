@@ -16,8 +16,8 @@ from storm.benchmarks.benchmark import (
     Verdict,
     with_video,
 )
-from storm.benchmarks.letters import extract_letter
 from storm.records import VideoSample
+from storm.student.letters import extract_letter
 from storm.videos.formats import Columns, by_columns
 from storm.videos.rows import Entry
 from storm.videos.sources import QuestionFile
