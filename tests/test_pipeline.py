@@ -42,7 +42,7 @@ def write(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("name", names())
 def test_every_profile_assembles(name: str, questions: str) -> None:
-    of_a_file = name in ("clips", "qwen2_5_vl_7b")
+    of_a_file = name in ("clips", "qwen2_5_vl_7b", "wan2_1_i2v")
     graph = assemble(load(name, [f"videos.questions={questions}"] if of_a_file else []))
     titles = [stage.title for stage in graph]
     assert len(titles) == len(set(titles)), "a title names one stage"
