@@ -35,16 +35,17 @@ class TinyPipeline(BaseModel):
 
 
 class PretrainedPipeline(BaseModel):
-    """A diffusers checkpoint: a folder, or a name on the hub with its revision."""
+    """A diffusers checkpoint: a folder, or a name on the hub with its commit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["pretrained"]
     path: str
-    revision: str | None = None
+    # a commit: what a branch or a tag names can change under the same identity
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
 
     def identity(self) -> dict[str, Any]:
-        """A folder's contents stand for its path; a name on the hub has its revision."""
+        """A folder's contents stand for its path; a name on the hub has its commit."""
         self._require()
         if self.revision is None:
             return {"kind": self.kind, "contents": cached_sha256_tree(Path(self.path))}
@@ -55,7 +56,7 @@ class PretrainedPipeline(BaseModel):
             raise ConfigError(
                 f"expected a checkpoint of diffusers, found no folder {self.path!r}: download "
                 "it, correct generator.pipeline.path, or, if it is a name on the hub, pin its "
-                "revision; random weights are drawn for kind: tiny_random alone"
+                "commit; random weights are drawn for kind: tiny_random alone"
             )
 
     def load(self, config: DiffusersConfig) -> Any:
@@ -95,9 +96,9 @@ class DiffusersConfig(Canvas):
             )
         return self
 
+    @abstractmethod
     def save_tiny(self, folder: Path, seed: int) -> None:
         """Write a checkpoint of this family with random weights."""
-        raise NotImplementedError
 
 
 class DiffusersGenerator(ABC):
@@ -167,8 +168,8 @@ class DiffusersGenerator(ABC):
             "guidance_scale": config.guidance,
             "output_type": "np",  # floats: in 8 bits NaN looks like black
         }
-        with torch.inference_mode():
-            videos = self.pipeline(**(common | self.arguments(requests))).frames
+        # no gradients by itself; not in inference mode: weights moved in it can't be moved again
+        videos = self.pipeline(**(common | self.arguments(requests))).frames
         return [Drawn.of_floats(video, config.fps) for video in videos]
 
     def _ways_to_save(self) -> list[tuple[str, Callable[[], None]]]:

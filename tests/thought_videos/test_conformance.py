@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,12 @@ def request_of(ask: Any) -> Callable[..., Any]:
     """A request in the words that the generator reads."""
 
     def build(name: str, **changes: Any) -> Any:
-        words = "q"
-        if name == "shell":
-            (scene,) = sample_scenes(World(), "train", 1, seed=0)
-            words = write_script(script_of(scene, World()))
-        request = ask(words, **changes)
-        if name == "shell":
-            object.__setattr__(request.prompt, "prompt", words)
-        return request
+        request = ask(**changes)
+        if name != "shell":
+            return request
+        (scene,) = sample_scenes(World(), "train", 1, seed=0)
+        prompt = replace(request.prompt, prompt=write_script(script_of(scene, World())))
+        return replace(request, prompt=prompt)
 
     return build
 
@@ -83,7 +82,7 @@ def test_a_clip_has_its_length_size_and_type(draw: Draw, request_of, name: str):
     assert drawn.frames.std() > 1
     assert (drawn.fps, drawn.nan) == (settings.fps, 0)
     (again,) = draw(name, request_of(name))
-    assert np.array_equal(again, drawn.frames), "another process's generator draws the same"
+    assert np.array_equal(again, drawn.frames), "another one that is built draws the same"
 
 
 @ALL

@@ -209,10 +209,32 @@ def test_a_missing_checkpoint_is_an_error(tmp_path):
     for pipeline in (
         {"path": str(tmp_path / "none")},
         {"path": str(tmp_path)},
-        {"path": "somebody/some-model", "revision": "main"},
+        {"path": "somebody/some-model", "revision": "0" * 40},
     ):
         with pytest.raises(ConfigError, match=r"expected a checkpoint .*tiny_random alone"):
             config("ltx", pipeline={"kind": "pretrained"} | pipeline).build("cpu")
+
+
+def test_a_name_on_the_hub_needs_a_commit_since_branches_move():
+    pinned = {"kind": "pretrained", "path": "somebody/some-model", "revision": "0" * 40}
+    assert canonical(config("ltx", pipeline=pinned))["pipeline"] == pinned
+    with pytest.raises(ValidationError, match="pattern"):
+        config("ltx", pipeline=pinned | {"revision": "main"})
+
+
+@slow
+def test_where_weights_wait_changes_no_pixel(ask):
+    """The hooks run for real, from the CPU to the CPU (accelerate can't do that layer by layer)."""
+    plain = config("ltx").build("cpu:0")
+    (expected,) = plain.draw([ask()])
+    plain._offload("model")  # as when memory runs out
+    for generator in (plain, config("ltx", offload="model").build("cpu:0")):
+        for _ in range(2):
+            (drawn,) = generator.draw([ask()])
+            assert np.array_equal(drawn.frames, expected.frames)
+        assert generator.pipeline._all_hooks
+        weights = generator.pipeline.transformer.parameters()
+        assert not any(w.is_inference() for w in weights), "they may be moved again"
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
