@@ -64,9 +64,10 @@ class Maker:
         return stage.artifact(self.store).sealed
 
     def _shard(self, stage: Stage[Any], number: int, rank: int) -> None:
-        with self.slots.hold(rank):
+        whole_node = stage.indivisible and self.runtime.gpus > 0  # training takes every GPU
+        with self.slots.hold(rank, self.slots.count if whole_node else 1) as slot:
             follow = self.console.follow(stage, number)
-            make_shard(stage, self.store, self.runtime, number, follow, wait=self.wait)
+            make_shard(stage, self.store, self.runtime, number, follow, wait=self.wait, slot=slot)
 
     def _finish(self, stage: Stage[Any]) -> State[None] | None:
         artifact = stage.artifact(self.store)

@@ -12,24 +12,27 @@ class Slots:
     """`count` slots; a free one goes to the lowest rank that waits, then to who came first."""
 
     def __init__(self, count: int):
-        self._free = count
+        self.count = count
+        self._free = list(range(count))
         self._tickets = 0
         self._waiting: list[tuple[int, int]] = []
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, rank: int) -> Iterator[None]:
+    def hold(self, rank: int, count: int = 1) -> Iterator[int]:
+        """Hold `count` slots, the lowest one's number is yielded; nobody behind overtakes."""
         with self._changed:
             self._tickets += 1
             ticket = (rank, self._tickets)
             heapq.heappush(self._waiting, ticket)
-            self._changed.wait_for(lambda: self._free > 0 and self._waiting[0] == ticket)
+            self._changed.wait_for(lambda: len(self._free) >= count and self._waiting[0] == ticket)
             heapq.heappop(self._waiting)
-            self._free -= 1
+            held = [heapq.heappop(self._free) for _ in range(count)]
             self._changed.notify_all()
         try:
-            yield
+            yield held[0]
         finally:
             with self._changed:
-                self._free += 1
+                for slot in held:
+                    heapq.heappush(self._free, slot)
                 self._changed.notify_all()

@@ -22,7 +22,7 @@ from storm import records
 from storm.errors import ChildFailed, DataError, StageFailed
 from storm.journal import Entry, Journal, keep, replay
 from storm.records import Rejected
-from storm.runtime import Event, Runtime, run_child
+from storm.runtime import Event, Runtime, one_gpu, run_child
 from storm.stage import Context, OnEvent, Stage
 from storm.store import (
     FORMAT,
@@ -169,10 +169,12 @@ def make_shard(
     on_event: OnEvent,
     *,
     wait: bool = False,
+    slot: int = 0,
 ) -> None:
     """Finish one shard: children make it, a child's death costs what was in flight.
 
     An item in flight at two deaths, at the second one alone, is quarantined with its reason.
+    `slot` tells which GPU is theirs; an indivisible stage has all.
     """
     artifact = stage.artifact(store)
     planned = plan(stage, store)
@@ -208,6 +210,7 @@ def make_shard(
                     threads=runtime.threads,
                     stall_seconds=runtime.stall_seconds,
                     keep_fds=(fd,),
+                    environment={} if stage.indivisible else one_gpu(runtime.gpus, slot),
                 )
             except ChildFailed as e:
                 if stage.indivisible:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +55,7 @@ class Runtime(BaseModel):
 
     device: Literal["cpu", "cuda", "mps"] = "cpu"
     workers: int = Field(2, ge=1, description="child processes at a time")
+    gpus: int = Field(0, ge=0, description="of this node: a child that trains sees all, others one")
     threads: int = Field(1, ge=1, description="CPU threads of one child")
     ranks: int = Field(1, ge=1, description="training processes, one a GPU")
     zero_stage: Literal[0, 1, 2, 3] = 0
@@ -106,6 +107,16 @@ def child_environment(threads: int) -> dict[str, str]:
     }
 
 
+def one_gpu(gpus: int, slot: int) -> dict[str, str]:
+    """The environment of a child that has one of the node's GPUs: slots take them in turn.
+
+    Of a CUDA_VISIBLE_DEVICES that is set, its own are taken. No `gpus` leave all as it is.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(n) for n in range(gpus)] if visible is None else visible.split(",")[:gpus]
+    return {"CUDA_VISIBLE_DEVICES": names[slot % len(names)]} if names else {}
+
+
 _CHILDREN: set[subprocess.Popen[bytes]] = set()
 _STOPPED = threading.Event()
 
@@ -131,6 +142,7 @@ def run_child(
     threads: int = 1,
     stall_seconds: float = 900,
     keep_fds: tuple[int, ...] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `call(*args, emit)` in a child with its own process group.
 
@@ -147,7 +159,7 @@ def run_child(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,
-            env=child_environment(threads),
+            env={**child_environment(threads), **(environment or {})},
             start_new_session=True,
             pass_fds=keep_fds,
         )

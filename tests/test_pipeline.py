@@ -243,6 +243,23 @@ def test_lora_belongs_to_what_is_made_and_the_runtime_does_not(questions: str) -
     assert changed == {title for title in full if title.startswith(("stage_", "direct"))}
 
 
+def test_the_profile_of_wan_changes_the_generator_alone(questions: str, tmp_path: Path) -> None:
+    folder = tmp_path / "wan"
+    folder.mkdir()
+    (folder / "model_index.json").write_text("{}")
+    overrides = [f"videos.questions={questions}", f"generator.pipeline.path={folder}"]
+    wan, ltx = (load(name, overrides) for name in ("wan2_1_i2v", "qwen2_5_vl_7b"))
+    differing = {f for f in type(wan).model_fields if getattr(wan, f) != getattr(ltx, f)}
+    assert differing == {"name", "generator", "quality", "runtime"}
+    assert wan.quality.frames == wan.generator.frames == 81
+    stage = assemble(wan).find("thought_videos")
+    assert stage.recipe != assemble(ltx).find("thought_videos").recipe
+    assert "checkpoints" not in str(stage.configuration), "contents stand for a path"
+    folder.rename(tmp_path / "gone")
+    with pytest.raises(ConfigError, match="expected a checkpoint of diffusers, found no folder"):
+        assemble(wan).find("thought_videos").recipe  # noqa: B018
+
+
 def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_path: Path) -> None:
     missing = tmp_path / "no-such-checkpoint"
     base = Base((), 0, "float32", PretrainedConfig(path=missing), FrameSampling())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,12 +29,23 @@ class Drawn:
 
     frames: np.ndarray  # (T, H, W, 3) uint8 RGB
     fps: float
+    nan: float = 0.0  # share of the values that were NaN or infinite before they became 8 bits
+
+    @classmethod
+    def of_floats(cls, video: np.ndarray, fps: float) -> Drawn:
+        """A clip of (T, H, W, 3) floats of 0 to 1; what is not finite is counted, and black."""
+        finite = np.isfinite(video)
+        frames = [  # one at a time: a clip of floats is large
+            np.rint(np.clip(np.where(good, frame, 0), 0, 1) * 255).astype(np.uint8)
+            for frame, good in zip(video, finite, strict=True)
+        ]
+        return cls(np.stack(frames), fps, 1 - float(finite.mean()))
 
 
 class Generator(Protocol):
     """Draws thought videos."""
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> list[Drawn | Rejected]:
+    def draw(self, requests: Sequence[GeneratorRequest]) -> Iterable[Drawn | Rejected]:
         """One clip or rejection a request, in order; the same clip for the same request."""
         ...
 

@@ -6,14 +6,20 @@ from typing import Annotated
 
 from pydantic import Field
 
-from storm.thought_videos.diffusers_ltx import LTXConditionGenerator
+from storm.thought_videos.cogvideox import CogVideoXGenerator
 from storm.thought_videos.keyframes import KeyframesGenerator
+from storm.thought_videos.ltx import LTXConditionGenerator
 from storm.thought_videos.shell import ShellGenerator
 from storm.thought_videos.source import SourceGenerator
+from storm.thought_videos.wan import WanGenerator
+from storm.thought_videos.wan_vace import WanVACEGenerator
 
 AnyGenerator = Annotated[
     ShellGenerator.Config
     | LTXConditionGenerator.Config
+    | WanGenerator.Config
+    | WanVACEGenerator.Config
+    | CogVideoXGenerator.Config
     | KeyframesGenerator.Config
     | SourceGenerator.Config,
     Field(discriminator="kind"),

@@ -25,7 +25,7 @@ class QualityGate(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    nan: bool = True  # refuse NaN and infinity (generators that give floats)
+    nan: bool = True  # refuse clips that were NaN or infinite anywhere
     frames: int | None = Field(default=None, ge=1)  # the length that is expected
     black: float | None = 4.0  # the brightest frame's mean must be above
     static: float | None = 0.05  # the mean change from a frame to the next must be above
@@ -34,9 +34,9 @@ class QualityGate(BaseModel):
     def fault(self, drawn: Drawn, request: GeneratorRequest) -> Fault | None:
         """The first fault of a clip, or None."""
         frames = drawn.frames
-        if self.nan and np.issubdtype(frames.dtype, np.floating) and not np.isfinite(frames).all():
-            share = 1 - np.isfinite(frames).mean()
-            return Fault("nan", f"{share:.1%} of the pixels are NaN or infinite")
+        if self.nan and drawn.nan:
+            detail = f"{drawn.nan:.1%} of the values are NaN or infinite: try another dtype"
+            return Fault("nan", detail)
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
             return Fault(
                 "wrong_shape",

@@ -40,3 +40,28 @@ def test_lowest_rank_goes_first_and_never_more_than_count() -> None:
     # two slots come free at about the same time: each pair holds the lowest that waited
     assert [sorted(order[2:4]), sorted(order[4:6])] == [[1, 3], [5, 7]]
     assert most == 2
+
+
+def test_slots_have_numbers_and_one_that_wants_all_is_alone() -> None:
+    slots, running, seen = Slots(3), set(), []
+    lock = threading.Lock()
+
+    def work(rank: int, count: int) -> None:
+        with slots.hold(rank, count) as slot:
+            with lock:
+                running.add(rank)
+                seen.append((slot, count, frozenset(running)))
+            time.sleep(0.02)
+            with lock:
+                running.discard(rank)
+
+    counts = {rank: 3 if rank == 4 else 1 for rank in range(9)}
+    threads = [threading.Thread(target=work, args=item) for item in counts.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {slot for slot, _, _ in seen} == {0, 1, 2}
+    assert all(len(beside) <= 3 for _, _, beside in seen)
+    assert [beside for _, count, beside in seen if count == 3] == [{4}]
+    assert not any(4 in beside for _, count, beside in seen if count == 1)

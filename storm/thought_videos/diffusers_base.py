@@ -1,0 +1,241 @@
+"""What the generators of diffusers share: loading, batches, seeds, ways to save memory."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from importlib import import_module
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from storm.digests import cached_sha256_tree
+from storm.errors import BackendMissing, ConfigError
+from storm.records import Keyframes, Rejected
+from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
+from storm.videos.encode import unjpeg
+
+
+class TinyPipeline(BaseModel):
+    """Random weights, built on the spot: it draws noise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["tiny_random"]
+    seed: int = 0
+
+    def load(self, config: DiffusersConfig) -> Any:
+        with tempfile.TemporaryDirectory(prefix="storm-tiny-") as folder:
+            config.save_tiny(Path(folder), self.seed)
+            return _from_pretrained(folder, None, config)
+
+
+class PretrainedPipeline(BaseModel):
+    """A diffusers checkpoint: a folder, or a name on the hub with its commit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["pretrained"]
+    path: str
+    # a commit: what a branch or a tag names can change under the same identity
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+
+    def identity(self) -> dict[str, Any]:
+        """A folder's contents stand for its path; a name on the hub has its commit."""
+        self._require()
+        if self.revision is None:
+            return {"kind": self.kind, "contents": cached_sha256_tree(Path(self.path))}
+        return {"kind": self.kind, "path": self.path, "revision": self.revision}
+
+    def _require(self) -> None:
+        if self.revision is None and not Path(self.path).is_dir():
+            raise ConfigError(
+                f"expected a checkpoint of diffusers, found no folder {self.path!r}: download "
+                "it, correct generator.pipeline.path, or, if it is a name on the hub, pin its "
+                "commit; random weights are drawn for kind: tiny_random alone"
+            )
+
+    def load(self, config: DiffusersConfig) -> Any:
+        self._require()
+        return _from_pretrained(self.path, self.revision, config)
+
+
+class DiffusersConfig(Canvas):
+    """The settings that every family has; each gives the values that its authors advise."""
+
+    pipeline_class: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ("diffusers",)
+    frame_group: ClassVar[int]  # a clip has a multiple of it, plus 1
+    in_float32: ClassVar[tuple[str, ...]] = ()  # parts that half precision harms
+    small_tiles: ClassVar[dict[str, int]]  # of the VAE, in pixels, when its own are too large
+
+    kind: str
+    pipeline: Annotated[TinyPipeline | PretrainedPipeline, Field(discriminator="kind")]
+    steps: int = Field(50, ge=1)
+    guidance: float = Field(5.0, ge=0)
+    negative_prompt: str = "worst quality, blurry, overexposed, distorted, subtitles, still picture"
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    offload: Literal["none", "model", "sequential"] = "none"
+    tiling: bool = False
+    batch: int = Field(1, ge=1)  # clips at once; over 1 their low bits depend on neighbours
+
+    def identity(self) -> dict[str, Any]:
+        """All but where the weights wait while they are not used; tiles blend, so they count."""
+        names = set(type(self).model_fields) - {"offload"}
+        return {name: getattr(self, name) for name in sorted(names)}
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> DiffusersConfig:
+        if (self.frames - 1) % self.frame_group:
+            raise ValueError(
+                f"expected {self.frame_group} n + 1 frames for {self.kind}, found {self.frames}"
+            )
+        return self
+
+    @abstractmethod
+    def save_tiny(self, folder: Path, seed: int) -> None:
+        """Write a checkpoint of this family with random weights."""
+
+
+class DiffusersGenerator(ABC):
+    """Runs a pipeline. A subclass says what the pipeline is given of the keyframes."""
+
+    def __init__(self, config: DiffusersConfig, device: str = "cpu"):
+        self.config, self.device = config, device
+        self.pipeline = config.pipeline.load(config)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.prepare()
+        if config.tiling:
+            self.pipeline.vae.enable_tiling()
+        self._offload(config.offload)
+        self._savings = self._ways_to_save()
+
+    def prepare(self) -> None:  # noqa: B027 - most families need none
+        """Set up the pipeline that was loaded; ConfigError if it doesn't suit the settings."""
+
+    def alike(self, request: GeneratorRequest) -> Hashable:
+        """What two requests must share to be drawn in one batch."""
+        return None
+
+    @abstractmethod
+    def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
+        """What the pipeline is called with, besides what all are; `requests` are alike."""
+
+    def draw(self, requests: Sequence[GeneratorRequest]) -> Iterator[Drawn | Rejected]:
+        """One clip or rejection a request, in order; each has a random stream of its own."""
+        for _, group in groupby(requests, self.alike):
+            members = list(group)
+            for start in range(0, len(members), self.config.batch):
+                yield from self._draw(members[start : start + self.config.batch])
+
+    def _draw(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
+        """A batch. Out of memory: one by one, then with each saving; a clip too large is refused.
+
+        What is saved once stays saved, for the clips that follow are as large.
+        """
+        import torch
+
+        while True:
+            try:
+                return self._run(requests)
+            except torch.OutOfMemoryError as error:
+                detail = str(error).splitlines()[0]
+            self.pipeline.maybe_free_model_hooks()
+            if len(requests) > 1:
+                return [outcome for request in requests for outcome in self._draw([request])]
+            if not self._savings:
+                return [Rejected(id=requests[0].prompt.id, reason="out_of_memory", detail=detail)]
+            what, save = self._savings.pop(0)
+            logging.getLogger(__name__).warning("out of memory: from here on %s", what)
+            save()
+
+    def _run(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
+        import torch
+
+        config = self.config
+        common = {
+            "prompt": [request.prompt.prompt for request in requests],
+            "negative_prompt": [config.negative_prompt] * len(requests),
+            "generator": [torch.Generator("cpu").manual_seed(r.seed) for r in requests],
+            "height": config.height_px,
+            "width": config.width_px,
+            "num_frames": config.frames,
+            "num_inference_steps": config.steps,
+            "guidance_scale": config.guidance,
+            "output_type": "np",  # floats: in 8 bits NaN looks like black
+        }
+        # no gradients by itself; not in inference mode: weights moved in it can't be moved again
+        videos = self.pipeline(**(common | self.arguments(requests))).frames
+        return [Drawn.of_floats(video, config.fps) for video in videos]
+
+    def _ways_to_save(self) -> list[tuple[str, Callable[[], None]]]:
+        """What can still be done for memory, the fastest first."""
+        vae, config = self.pipeline.vae, self.config
+        ways: list[tuple[str, Callable[[], None]]] = [
+            ("VAE tiles", vae.enable_tiling),
+            ("small VAE tiles", lambda: vae.enable_tiling(**config.small_tiles)),
+            ("models offloaded", lambda: self._offload("model")),
+            ("layers offloaded", lambda: self._offload("sequential")),
+        ]
+        taken = {"none": 0, "model": 1, "sequential": 2}[config.offload]
+        return ways[int(config.tiling) : 2] + ways[2 + taken :]
+
+    def _offload(self, offload: str) -> None:
+        if offload == "none" or self.device == "cpu":
+            self.pipeline.to(self.device)
+        elif offload == "model":
+            self.pipeline.enable_model_cpu_offload(device=self.device)
+        else:
+            self.pipeline.remove_all_hooks()
+            self.pipeline.to("cpu")
+            self.pipeline.enable_sequential_cpu_offload(device=self.device)
+
+
+def picture(request: GeneratorRequest, index: int, canvas: Canvas) -> Any:
+    """A keyframe as a PIL image of the canvas's size."""
+    from PIL import Image
+
+    frame = unjpeg(request.keyframes.images[index])
+    return Image.fromarray(fit(frame, canvas.height_px, canvas.width_px))
+
+
+def placed(keyframes: Keyframes, frames: int, most: int) -> dict[int, int]:
+    """Which keyframe stands at which of a clip's frames: first, last, then by score."""
+    times = keyframes.pts_seconds
+    inner = sorted(range(1, len(times) - 1), key=lambda i: (-keyframes.scores[i], i))
+    span = times[-1] - times[0]
+    plan: dict[int, int] = {}
+    for i in [0, len(times) - 1, *inner]:
+        index = round((times[i] - times[0]) / span * (frames - 1)) if span else 0
+        if len(plan) < most:
+            plan.setdefault(index, i)
+    return dict(sorted(plan.items()))
+
+
+def _from_pretrained(path: str, revision: str | None, config: DiffusersConfig) -> Any:
+    for package in config.packages:
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise BackendMissing(package, f"the generator {config.kind}") from error
+    import diffusers
+    import torch
+
+    diffusers.utils.logging.set_verbosity_error()  # LTX warns of its own scheduler at each call
+    dtypes = {"default": getattr(torch, config.dtype)}
+    dtypes |= dict.fromkeys(config.in_float32, torch.float32)
+    try:
+        return getattr(diffusers, config.pipeline_class).from_pretrained(
+            path, revision=revision, dtype=dtypes, use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"expected a checkpoint for diffusers' {config.pipeline_class} at {path!r} (revision "
+            f"{revision}), found none that can be read: {first_line}. Download it, or correct "
+            "generator.pipeline.path; random weights are drawn for kind: tiny_random alone"
+        ) from None

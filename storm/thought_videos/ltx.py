@@ -1,0 +1,73 @@
+"""LTX-Video through diffusers: several keyframes, each at its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from storm.thought_videos.base import GeneratorRequest
+from storm.thought_videos.diffusers_base import (
+    DiffusersConfig,
+    DiffusersGenerator,
+    picture,
+    placed,
+)
+
+
+class LTXConditionGenerator(DiffusersGenerator):
+    class Config(DiffusersConfig):
+        pipeline_class: ClassVar[str] = "LTXConditionPipeline"
+        frame_group: ClassVar[int] = 8
+        small_tiles: ClassVar[dict[str, int]] = {
+            "tile_sample_min_height": 256,
+            "tile_sample_min_width": 256,
+            "tile_sample_stride_height": 224,
+            "tile_sample_stride_width": 224,
+        }
+
+        kind: Literal["ltx_condition"] = "ltx_condition"
+        frames: int = Field(97, ge=9)
+        fps: float = Field(24.0, gt=0)
+        height_px: int = Field(480, ge=32, multiple_of=32)
+        width_px: int = Field(704, ge=32, multiple_of=32)
+        conditions: int = Field(4, ge=1)  # keyframes at most: first, last, then by their scores
+        steps: int = Field(40, ge=1)
+        guidance: float = Field(3.0, ge=0)
+        negative_prompt: str = "worst quality, inconsistent motion, blurry, jittery, distorted"
+
+        def save_tiny(self, folder: Path, seed: int) -> None:
+            from storm.thought_videos.tiny_pipelines import save_tiny_ltx
+
+            save_tiny_ltx(folder, seed)
+
+        def build(self, device: str = "cpu") -> LTXConditionGenerator:
+            return LTXConditionGenerator(self, device)
+
+    config: Config
+
+    def alike(self, request: GeneratorRequest) -> tuple[int, ...]:
+        """Where keyframes stand: a batch shares the frames that are given."""
+        return tuple(self._placed(request))
+
+    def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
+        from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
+
+        plans = [self._placed(request) for request in requests]
+        conditions = []
+        for index in plans[0]:
+            pictures: Any = [  # one a clip of the batch
+                picture(request, plan[index], self.config)
+                for request, plan in zip(requests, plans, strict=True)
+            ]
+            conditions.append(LTXVideoCondition(image=pictures, frame_index=index))
+        return {
+            "conditions": conditions,
+            "frame_rate": self.config.fps,
+            "max_sequence_length": min(256, self.pipeline.tokenizer_max_length),
+        }
+
+    def _placed(self, request: GeneratorRequest) -> dict[int, int]:
+        return placed(request.keyframes, self.config.frames, self.config.conditions)

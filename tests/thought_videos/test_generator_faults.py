@@ -1,0 +1,120 @@
+"""What goes wrong in a generator: out of memory in steps, and each fault with its own reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_generators import ScriptedGenerator
+
+from storm.execution import execute
+from storm.keyframes.kinds import UniformSelector
+from storm.keyframes.stage import KeyframesStage
+from storm.records import Rejected
+from storm.runtime import Runtime
+from storm.store import Store
+from storm.thought_prompts.stage import ThoughtPromptsStage
+from storm.thought_prompts.template import TemplateTeacher
+from storm.thought_videos.base import Drawn
+from storm.thought_videos.quality import QualityGate
+from storm.thought_videos.stage import ThoughtVideosStage
+from storm.videos.sources import QuestionFile
+from storm.videos.stage import QuestionVideos
+
+STEPS = ["tiles", "tiles 16 32", "model cuda", "sequential cuda"]
+
+
+def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
+    pipeline = {"kind": "scripted", "failures": failures}
+    return ScriptedGenerator.Config(**({"pipeline": pipeline} | changes)).build()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failures", range(5))
+def test_out_of_memory_saves_step_by_step_and_keeps_what_it_saved(ask, failures: int):
+    generator = scripted(failures)
+    drawn = list(generator.draw([ask("a"), ask("b")]))
+    assert all(isinstance(d, Drawn) for d in drawn)
+    assert generator.pipeline.said == STEPS[:failures]
+
+
+@pytest.mark.slow
+def test_what_the_profile_saves_already_is_not_tried_again(ask):
+    generator = scripted(2, tiling=True, offload="model")
+    list(generator.draw([ask("a")]))
+    assert generator.pipeline.said == ["tiles", "model cuda", "tiles 16 32", "sequential cuda"]
+
+
+@pytest.mark.slow
+def test_a_clip_that_never_fits_is_refused_and_the_others_are_drawn(ask):
+    generator = scripted(batch=3)
+    outcomes = list(generator.draw([ask("a"), ask("too large"), ask("c"), ask("d")]))
+    refused = outcomes.pop(1)
+    assert isinstance(refused, Rejected)
+    assert (refused.id, refused.reason) == ("too large", "out_of_memory")
+    assert refused.detail == "tried to allocate 9 GiB"
+    assert all(isinstance(d, Drawn) for d in outcomes)
+    assert generator.pipeline.sizes == [3, 1, *[1] * 5, 1, 1], "one by one, then step by step"
+
+
+def test_floats_become_8_bits_and_what_is_not_finite_is_counted():
+    video = np.full((2, 4, 4, 3), 0.5, np.float32)
+    video[0, 0, 0] = [0, 1, 2]
+    video[1, 0, 0] = [np.nan, np.inf, -np.inf]
+    drawn = Drawn.of_floats(video, 8.0)
+    assert drawn.frames.dtype == np.uint8
+    assert drawn.frames[0, 0, 0].tolist() == [0, 255, 255]
+    assert drawn.frames[1, 0, 0].tolist() == [0, 0, 0]
+    assert drawn.frames[1, 1, 1].tolist() == [128, 128, 128]
+    assert drawn.nan == pytest.approx(3 / 96)
+
+
+WRONG = {
+    "not a number": "nan",
+    "infinite": "nan",
+    "black": "black",
+    "static": "static",
+    "too short": "wrong_length",
+    "unlike": "first_frame_unlike",
+    "too large": "out_of_memory",
+}
+
+
+@pytest.mark.slow
+def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path, tmp_path: Path):
+    shutil.copy(film, tmp_path)
+    questions = [
+        {
+            "problem": f"What is {words}?",
+            "options": ["A. this", "B. that"],
+            "solution": "<answer>A</answer>",
+            "path": "film.mp4",
+            "data_type": "video",
+            "problem_type": "multiple choice",
+        }
+        for words in ["good", *WRONG, "good too"]
+    ]
+    (tmp_path / "questions.json").write_text(json.dumps(questions))
+    videos = QuestionVideos(
+        QuestionFile(questions=str(tmp_path / "questions.json"), test_share=0.0)
+    )
+    keyframes = KeyframesStage(videos, UniformSelector.Config(k=3))
+    prompts = ThoughtPromptsStage(videos, keyframes, TemplateTeacher.Config())
+    stage = ThoughtVideosStage(
+        videos,
+        keyframes,
+        prompts,
+        ScriptedGenerator.Config(),
+        QualityGate(frames=5),
+        quarantine_share=1.0,
+    )
+    store = Store(tmp_path / "artifacts")
+    artifact = execute(stage, store, Runtime(batch=2))
+    found = {q["id"]: q["reason"] for q in artifact.manifest()["quarantined"]}
+    words = {row.id: row.prompt.partition('"What is ')[2] for row in prompts.rows(store)}
+    assert {words[i].partition("?")[0]: reason for i, reason in found.items()} == WRONG
+    assert len(words) == len(found) + artifact.manifest()["rows"] == len(questions)
