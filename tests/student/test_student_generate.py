@@ -169,7 +169,7 @@ def test_an_intervention_does_the_same_to_a_batch_as_to_its_rows(
     student: Student, examples: list[Example], done: Intervention
 ):
     if done.hides_video and not student.adapter.can_hide:
-        pytest.skip("linear layers can't hide the video; that this is said is tested below")
+        pytest.skip("linear layers can't hide the video; that this is said is tested")
     for example, found in zip(examples, _ask(student, examples, done), strict=True):
         (alone,) = _ask(student, [example], done)
         assert found.token_ids == alone.token_ids
