@@ -11,6 +11,8 @@ from student_helpers import FAMILIES, K, gap, tiny
 
 from storm.errors import ConfigError
 from storm.student import Example, LatentConfig, PretrainedConfig, Student
+from storm.student.checkpoint import record_sampling
+from storm.videos.sampling import FrameSampling
 
 
 def test_saved_and_loaded_it_answers_the_same(
@@ -53,10 +55,28 @@ def test_plain_transformers_loads_it(student: Student, folder: Path, examples: l
     assert tuple(tokens[: stop[0] if stop else None]) == answer.token_ids
 
 
-def test_config_carries_the_storm_section(loaded: Student, folder: Path):
+def test_config_carries_the_storm_section(folder: Path, tmp_path: Path):
     section = json.loads((folder / "config.json").read_text())["storm"]
-    ids = list(loaded.prompts.latent_ids)
+    student = Student.from_pretrained(folder)
+    ids = list(student.prompts.latent_ids)
     assert section == {**LatentConfig(k=K).model_dump(), "sampling": None, "token_ids": ids}
+    assert student.sampling is None
+    sampling = FrameSampling(frames=5, size_px=40)
+    student.save_pretrained(tmp_path)
+    before = (tmp_path / "config.json").read_text()
+    record_sampling(tmp_path, sampling)
+    again = Student.from_pretrained(tmp_path)
+    assert (again.sampling, again.latent) == (sampling, student.latent)
+    again.save_pretrained(tmp_path / "next")  # a training's next checkpoint says so too
+    saved = (tmp_path / "next" / "config.json").read_text()
+    assert Student.from_pretrained(tmp_path / "next").sampling == sampling
+    record_sampling(tmp_path / "next", sampling)
+    assert (tmp_path / "next" / "config.json").read_text() == saved, "as transformers writes it"
+    config = json.loads(before)
+    for newer in ("sampling", "token_ids"):
+        del config["storm"][newer]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert Student.from_pretrained(tmp_path).sampling is None, "an older checkpoint loads"
 
 
 def test_another_k_is_refused(folder: Path):
