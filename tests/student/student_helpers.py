@@ -58,17 +58,18 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two ways to the same result may lie apart, in fp32 and in bf16."""
+    """How far two ways to the same result may lie apart."""
 
     values: float = 5e-6  # losses and latents
     gradients: float = 1e-5  # as `gradient_gap` takes them
-    bf16_loss: float = 0.1
-    bf16_gradients: float = 0.3
+    bf16_values: float = 0.03  # both in bf16, each rounded in its own order
+    bf16_gradients: float = 0.2
+    bf16_loss: float = 0.1  # bf16 against fp32: the weights are rounded too
 
 
 # The gradients of a delta rule's decays cancel: float64 in place of transformers' own casts to
 # float32 shrinks their differences a thousandfold.
-TOLERANCES = {"qwen3_5": Tolerance(1e-5, 1e-4, 0.3, 0.5)}
+TOLERANCES = {"qwen3_5": Tolerance(1e-5, 1e-4, 0.03, 0.4, 0.3)}
 
 
 def tolerance(student: Student) -> Tolerance:
