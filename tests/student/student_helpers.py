@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
-from storm.student import Example, LatentConfig, Student, StudentOutput, TinyConfig, VideoTokens
+from storm.student import Example, LatentConfig, Student, TinyConfig, VideoTokens
 from storm.student import prompt_of as prompt_of
 from storm.student.tiny import TextShape, VisionShape
 
@@ -101,17 +102,21 @@ def fresh(student: Student) -> Student:
     return student
 
 
+def gradients(student: Student) -> dict[str, torch.Tensor]:
+    return {n: p.grad.clone() for n, p in student.named_parameters() if p.grad is not None}
+
+
 def learn(student: Student, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     """The gradients of `loss`."""
     student.zero_grad(set_to_none=True)
     loss.backward()
-    return {n: p.grad.clone() for n, p in student.named_parameters() if p.grad is not None}
+    return gradients(student)
 
 
 def stage_one(
     student: Student, examples: Sequence[Example], **how: object
-) -> tuple[StudentOutput, dict[str, torch.Tensor]]:
-    """What the student makes of a batch, and the gradients of Stage I's loss."""
+) -> tuple[Any, dict[str, torch.Tensor]]:
+    """What the student makes of a batch (a StudentOutput), and the gradients of Stage I's loss."""
     batch = student.collate(examples)
     output = student(batch, **how)
     loss = output.answer_loss

@@ -209,6 +209,7 @@ def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps
     plain = student.generate(batch, "latent", max_new_tokens=4, sweeps=sweeps)
     kept = student.generate(batch, "latent", Keep(), max_new_tokens=4, sweeps=sweeps)
     confidence = max(abs(a.confidence - b.confidence) for a, b in zip(plain, kept, strict=True))
-    latents = gap(torch.stack([a.latents for a in plain]), trained)
+    found: list[Any] = [a.latents for a in plain]
+    latents = gap(torch.stack(found), trained)
     near(student, f"inference, {sweeps = }", max(latents, confidence))
     assert [a.token_ids for a in kept] == [a.token_ids for a in plain]
