@@ -16,7 +16,7 @@ from torch import nn
 from storm.training import order
 from storm.training.diagnostics import diagnose
 from storm.training.questions import load_questions
-from storm.training.spec import AlignPhase, AnswerPhase, MixedFeeding, TrainingSpec
+from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -72,7 +72,8 @@ class Answering(nn.Module):
     def __init__(self, student: Student, feeding: Any, gradient: str, align_weight: float):
         super().__init__()
         self.student = student
-        self.feeding, self.gradient, self.align_weight = feeding, gradient, align_weight
+        self.feeding = feeding if isinstance(feeding, str) else feeding.build()
+        self.gradient, self.align_weight = gradient, align_weight
 
     def forward(self, batch: Any) -> tuple[Any, dict[str, float]]:
         batch = batch.to(self.student.device)
@@ -109,12 +110,7 @@ class AlignObjective(_QuestionObjective):
     """Stage I: latent states near their targets, and the answer."""
 
     def __init__(self, phase: AlignPhase, spec: TrainingSpec, student: Student):
-        feeding: Any = phase.feeding
-        if isinstance(feeding, MixedFeeding):
-            from storm.student.rollout import Mixed
-
-            feeding = Mixed(feeding.p)
-        module = Answering(student, feeding, phase.gradient, phase.align_weight)
+        module = Answering(student, phase.feeding, phase.gradient, phase.align_weight)
         super().__init__(phase.batch, spec, student, module)
         for question in self.questions:
             question.require_target(student.k, student.hidden_size)

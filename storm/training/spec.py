@@ -21,6 +21,7 @@ from storm.world.scene import World
 
 if TYPE_CHECKING:
     from storm.student import Student
+    from storm.student.rollout import Feeding
     from storm.training.objectives import Objective
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,6 +36,23 @@ class MixedFeeding(Frozen):
 
     kind: Literal["mixed"] = "mixed"
     p: Share
+
+    def build(self) -> Feeding:
+        from storm.student.rollout import Mixed
+
+        return Mixed(self.p)
+
+
+class JacobiFeeding(Frozen):
+    """The rollout by `sweeps` parallel passes over all latents (see storm.student.jacobi)."""
+
+    kind: Literal["jacobi"] = "jacobi"
+    sweeps: PositiveInt
+
+    def build(self) -> Feeding:
+        from storm.student.jacobi import Jacobi
+
+        return Jacobi(self.sweeps)
 
 
 class Schedule(Frozen):
@@ -74,7 +92,7 @@ class AlignPhase(Schedule):
     """Stage I: cross-entropy of the answer + `align_weight` * mean((z - g)^2)."""
 
     kind: Literal["align"] = "align"
-    feeding: Literal["teacher", "rollout"] | MixedFeeding = "teacher"
+    feeding: Literal["teacher", "rollout"] | MixedFeeding | JacobiFeeding = "teacher"
     align_weight: float = Field(1.0, ge=0)
     gradient: str = "full"  # of the rollout: full | truncated:N | detached
 
@@ -88,7 +106,7 @@ class AnswerPhase(Schedule):
     """Answers alone: Stage II through the rollout, or plain fine-tuning with feeding `none`."""
 
     kind: Literal["answer"] = "answer"
-    feeding: Literal["none", "rollout"] = "rollout"
+    feeding: Literal["none", "rollout"] | JacobiFeeding = "rollout"
     gradient: str = "full"
 
     def build(self, spec: TrainingSpec, student: Student) -> Objective:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
-from storm.student import Example, LatentConfig, Student, StudentOutput, TinyConfig, VideoTokens
+from storm.student import Example, LatentConfig, Student, TinyConfig, VideoTokens
 from storm.student import prompt_of as prompt_of
 from storm.student.tiny import TextShape, VisionShape
 
@@ -58,17 +59,18 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two ways to the same result may lie apart, in fp32 and in bf16."""
+    """How far two ways to the same result may lie apart."""
 
     values: float = 5e-6  # losses and latents
     gradients: float = 1e-5  # as `gradient_gap` takes them
-    bf16_loss: float = 0.1
-    bf16_gradients: float = 0.3
+    bf16_values: float = 0.03  # both in bf16, each rounded in its own order
+    bf16_gradients: float = 0.2
+    bf16_loss: float = 0.1  # bf16 against fp32: the weights are rounded too
 
 
 # The gradients of a delta rule's decays cancel: float64 in place of transformers' own casts to
 # float32 shrinks their differences a thousandfold.
-TOLERANCES = {"qwen3_5": Tolerance(1e-5, 1e-4, 0.3, 0.5)}
+TOLERANCES = {"qwen3_5": Tolerance(1e-5, 1e-4, 0.03, 0.4, 0.3)}
 
 
 def tolerance(student: Student) -> Tolerance:
@@ -100,17 +102,21 @@ def fresh(student: Student) -> Student:
     return student
 
 
+def gradients(student: Student) -> dict[str, torch.Tensor]:
+    return {n: p.grad.clone() for n, p in student.named_parameters() if p.grad is not None}
+
+
 def learn(student: Student, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     """The gradients of `loss`."""
     student.zero_grad(set_to_none=True)
     loss.backward()
-    return {n: p.grad.clone() for n, p in student.named_parameters() if p.grad is not None}
+    return gradients(student)
 
 
 def stage_one(
     student: Student, examples: Sequence[Example], **how: object
-) -> tuple[StudentOutput, dict[str, torch.Tensor]]:
-    """What the student makes of a batch, and the gradients of Stage I's loss."""
+) -> tuple[Any, dict[str, torch.Tensor]]:
+    """What the student makes of a batch (a StudentOutput), and the gradients of Stage I's loss."""
     batch = student.collate(examples)
     output = student(batch, **how)
     loss = output.answer_loss

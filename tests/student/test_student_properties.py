@@ -121,7 +121,7 @@ def test_the_same_in_bf16(loaded: Student, low: Student, drawn: list[Row], k: in
     values = gap(output.answer_loss_per_row, losses)
     gradients = gradient_gap(found, expected)
     print(f"{student.adapter.family:12}{'bf16':24}{values:10.1e}{gradients:10.1e}")
-    assert values < tolerance(student).bf16_loss
+    assert values < tolerance(student).bf16_values
     assert gradients < tolerance(student).bf16_gradients
 
 
@@ -196,7 +196,7 @@ def test_checkpointing_changes_nothing(loaded: Student, drawn: list[Row], k: int
     again, found = stage_one(student, examples, feeding=feeding)
     assert all(layer.gradient_checkpointing for layer in student.layers)
     assert gap(again.latents, plain.latents) == 0
-    near(student, f"checkpoints, {feeding}", 0.0, gradient_gap(found, expected))
+    assert gradient_gap(found, expected) < 1e-6
 
 
 @same_draws
@@ -209,6 +209,7 @@ def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps
     plain = student.generate(batch, "latent", max_new_tokens=4, sweeps=sweeps)
     kept = student.generate(batch, "latent", Keep(), max_new_tokens=4, sweeps=sweeps)
     confidence = max(abs(a.confidence - b.confidence) for a, b in zip(plain, kept, strict=True))
-    latents = gap(torch.stack([a.latents for a in plain]), trained)
+    found: list[Any] = [a.latents for a in plain]
+    latents = gap(torch.stack(found), trained)
     near(student, f"inference, {sweeps = }", max(latents, confidence))
     assert [a.token_ids for a in kept] == [a.token_ids for a in plain]

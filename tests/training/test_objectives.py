@@ -5,7 +5,7 @@ import torch
 from storm.errors import DataError
 from storm.records import LatentTarget
 from storm.store import read_rows, write_shard
-from storm.student import Student
+from storm.student import Jacobi, Student
 from storm.training.diagnostics import explained_variance
 from storm.training.questions import load_questions
 from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
@@ -88,6 +88,21 @@ def test_each_objective_learns_its_questions(make, start, small, kind):
     assert found["questions"] == 24
     assert 0 <= found["rolled_out_accuracy"] <= 1
     assert len(found["explained_variance"]) == small.K
+
+
+@pytest.mark.parametrize("kind", [AlignPhase, AnswerPhase])
+def test_a_phase_may_sweep_instead_of_stepping(make, start, small, kind):
+    student = Student.from_pretrained(start)
+
+    def module(feeding):
+        phase = kind(steps=1, learning_rate=1e-2, batch=4, feeding=feeding)
+        objective = phase.build(make(phases=(phase,)), student)
+        return objective.module, objective.micro_batches(0, 0, 1)[0].data
+
+    stepping, batch = module("rollout")
+    sweeping, _ = module({"kind": "jacobi", "sweeps": small.K})
+    assert sweeping.feeding == Jacobi(small.K)
+    assert sweeping(batch)[0].item() == pytest.approx(stepping(batch)[0].item(), abs=1e-5)
 
 
 def test_explained_variance_is_one_for_the_targets_and_zero_for_their_mean():
