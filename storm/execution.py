@@ -206,6 +206,7 @@ def make_shard(
                     log=log,
                     threads=runtime.threads,
                     stall_seconds=runtime.stall_seconds,
+                    memory_gb=runtime.memory_gb,
                     keep_fds=(fd,),
                 )
             except ChildFailed as e:

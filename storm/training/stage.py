@@ -36,6 +36,7 @@ _ITEM = "checkpoint"
 @dataclass(frozen=True)
 class Training(Stage[Checkpoint]):
     row: ClassVar[type] = Checkpoint
+    version: ClassVar[int] = 2
     indivisible: ClassVar[bool] = True
 
     phases: tuple[Phase, ...]
