@@ -17,7 +17,7 @@ def test_a_child_may_hold_what_it_was_granted(tmp_path: Path):
 
 def test_a_child_that_holds_more_is_killed_for_memory(tmp_path: Path):
     events: list[Event] = []
-    with pytest.raises(ChildFailed, match="at most 0.2 GB") as caught:
+    with pytest.raises(ChildFailed, match=r"at most 0\.2 GB") as caught:
         run_child(hold, (400, 60), on_event=events.append, log=tmp_path / "log", memory_gb=0.2)
     assert caught.value.reason == "memory"
     assert events == []

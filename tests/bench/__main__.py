@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.measure import Row
 
-FILES = ("store",)
+FILES = ("store", "keyframes")
 
 
 def main(names: list[str]) -> int:
