@@ -36,7 +36,7 @@ class MotionSelector:
         kind: Literal["motion"] = "motion"
         k: int = Field(default=16, ge=3)  # frames at most
         prominence: float = Field(default=0.15, gt=0, le=1)  # of the largest peak's
-        edge_px: int = Field(default=160, ge=32)  # longest edge at which motion is measured
+        edge_px: int = Field(default=128, ge=64)  # longest edge at which motion is measured
         flow_hz: float = Field(default=8.0, gt=0)  # optical flows a second at most
         smooth_seconds: float = Field(default=0.14, ge=0)  # of change and flow
         rest_edge_px: int = Field(default=64, ge=32)  # edge for the distance from a rest state

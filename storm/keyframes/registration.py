@@ -102,7 +102,7 @@ def distance_from_rest(
     """
     if len(small) < 4:
         return None
-    every = max(1, len(small) // 32)
+    every = max(1, len(small) // 24)
     distance = _registered(small[::every], edge_px, reach)
     if not _returns(distance):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -51,10 +51,10 @@ def measure(
         is_last = index == len(times) - 1
         if len(group) < 2 or (seconds < 0.999 / flow_hz and not is_last):
             continue
-        moved = estimate.calc(group[0][0], picture[0], None)  # pyright: ignore[reportArgumentType]
-        # moved: (H, W, 2), x and y
-        camera = np.median(moved[::4, ::4].reshape(-1, 2), axis=0)
-        speed = cv2.norm(moved - camera) / np.sqrt(moved[..., 0].size) / max(picture[0].shape)
+        moved: Any = estimate.calc(group[0][0], picture[0], cast(Any, None))
+        moved = moved[2::4, 2::4].reshape(-1, 2)  # (points, x and y): flow is smooth
+        camera = np.median(moved, axis=0)
+        speed = cv2.norm(moved - camera) / len(moved) ** 0.5 / max(picture[0].shape)
         flow[start + 1 : index + 1] = speed / max(seconds, 1e-3)
         for i in range(1, len(group)):
             step = (times[start + i] - times[start + i - 1]) / max(seconds, 1e-9)
@@ -72,7 +72,7 @@ def _shrunk(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:
             scale = min(1.0, edge_px / max(frame.width, frame.height))
             size = [max(_LEAST_PX, 2 * round(e * scale / 2)) for e in (frame.width, frame.height)]
         shrunk = reformatter.reformat(
-            frame, *size, format="yuv420p", interpolation="AREA", threads=1
+            frame, *size, format="yuv420p", interpolation="FAST_BILINEAR", threads=1
         )
         yield _planes(shrunk)
 
@@ -93,11 +93,15 @@ def _histogram(small: Small) -> np.ndarray:
 
 def _difference(before: Small, after: Small, shift: np.ndarray) -> float:
     """Root mean square over the pixels of Y, U and V together, `shift` (x, y) taken out."""
-    total = 0.0
-    for a, b, scale in zip(before, after, (1, 2, 2), strict=True):
-        if abs(shift).max() > 0.2:
-            x, y = shift / scale
-            matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
-            a = cv2.warpAffine(a, matrix, a.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-        total += cv2.norm(a, b, cv2.NORM_L2SQR) / a.size
-    return total**0.5
+    luma, *colours = before
+    x, y = float(shift[0]), float(shift[1])
+    if max(abs(x), abs(y)) > 0.3:  # the colours' own shift is half of it, and they are smooth
+        matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+        luma = cv2.warpAffine(luma, matrix, luma.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return (
+        sum(
+            cv2.norm(a, b, cv2.NORM_L2SQR) / a.size
+            for a, b in zip((luma, *colours), after, strict=True)
+        )
+        ** 0.5
+    )

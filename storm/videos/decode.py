@@ -101,20 +101,23 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
         codec = stream.codec_context.name
         promised, time_base = stream.frames, stream.time_base
         end_seconds = _promised_end(stream)
+        first, shown = None, []
         if codec.removeprefix("lib") in _HIDDEN_FRAMES:
-            shown = [_Shown(f.pts, f.duration, 0, False) for f in frames_of(stream)]
+            for frame in frames_of(stream):
+                first = first or frame
+                shown.append(_Shown(frame.pts, frame.duration, 0, False))
         else:
-            shown = [
-                _Shown(_time_of(p), p.duration, p.size, p.is_keyframe)
-                for p in packets_of(stream, limits)
-            ]
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-    with opened(path, container, limits) as stream:
-        first = next(frames_of(stream), None)
+            for packet in packets_of(stream, limits):
+                shown.append(
+                    _Shown(_time_of(packet), packet.duration, packet.size, packet.is_keyframe)
+                )
+                first = first or next(iter(packet.decode()), None)
+            first = first or next(iter(stream.codec_context.decode(None)), None)
         if first is None:
             raise UnreadableVideo("no_frames", f"no frame can be decoded: {path}")
-        turns = round(first.rotation / 90) % 4
-        height, width = first.height, first.width
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+    turns = round(first.rotation / 90) % 4
+    height, width = first.height, first.width
     if turns % 2:
         height, width = width, height
     if len(shown) < limits.min_frames:
