@@ -11,7 +11,7 @@ import pytest
 
 from storm.cli import main
 
-HEAVY = {"torch", "prefect", "transformers", "diffusers", "deepspeed", "decord", "av", "datasets"}
+HEAVY = {"torch", "prefect", "transformers", "diffusers", "deepspeed", "av", "datasets"}
 
 LOADED = """
 import sys
@@ -169,7 +169,8 @@ def test_keyframes_of_a_video(capsys: pytest.CaptureFixture[str], tmp_path: Path
     code, out, _ = run(capsys, "keyframes", str(video), "--k", "6", "--sheet", str(sheet))
     assert code == 0
     assert out.split()[:6] == ["seconds", "reason", "score", "0.000", "first", "1.00"]
-    assert Image.open(sheet).size == (4 * 256, 2 * (192 + 18))
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 256, 2 * (192 + 18))
     settings = json.dumps({"kind": "uniform", "k": 3})
     code, out, _ = run(capsys, "keyframes", str(video), "--selector", settings, "--json")
     assert [frame["reason"] for frame in json.loads(out)] == ["coverage"] * 3
