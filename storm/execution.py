@@ -209,6 +209,7 @@ def make_shard(
                     log=log,
                     threads=runtime.threads,
                     stall_seconds=runtime.stall_seconds,
+                    memory_gb=runtime.memory_gb,
                     keep_fds=(fd,),
                     environment={} if stage.indivisible else one_gpu(runtime.gpus, slot),
                 )

@@ -63,6 +63,7 @@ class Runtime(BaseModel):
     micro_batch: int | None = Field(None, ge=1, description="rows a rank holds at once; None: all")
     batch: int = Field(32, ge=1, description="items that a model sees at once in other stages")
     stall_seconds: float = Field(900, gt=0, description="a child silent for longer is killed")
+    memory_gb: float | None = Field(None, gt=0, description="a child that holds more is killed")
     save_every: int = Field(200, ge=1, description="optimiser steps between training checkpoints")
 
 
@@ -141,14 +142,15 @@ def run_child(
     log: Path,
     threads: int = 1,
     stall_seconds: float = 900,
+    memory_gb: float | None = None,
     keep_fds: tuple[int, ...] = (),
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `call(*args, emit)` in a child with its own process group.
 
     `emit(event)` in the child is `on_event(event)` here. What the child prints goes to `log`.
-    An event `{"error": text}` is raised as StageFailed; any other bad end, or a silence
-    of `stall_seconds`, as ChildFailed.
+    An event `{"error": text}` is raised as StageFailed; any other bad end, a silence
+    of `stall_seconds`, or more than `memory_gb` held by the child and its own, as ChildFailed.
     """
     if _STOPPED.is_set():
         raise StageFailed("stopped")
@@ -166,16 +168,22 @@ def run_child(
     _CHILDREN.add(child)
     assert child.stdin is not None
     assert child.stdout is not None
-    stalled = threading.Event()
+    killed: list[ChildFailed] = []
     heard = time.monotonic()
 
     def watchdog() -> None:
         while child.poll() is None:
             if time.monotonic() - heard > stall_seconds:
-                stalled.set()
+                killed.append(
+                    ChildFailed("timeout", f"silent for {stall_seconds:.0f} s; see {log}")
+                )
+            elif memory_gb is not None and (held := _held_gb(child.pid)) > memory_gb:
+                detail = f"expected at most {memory_gb:g} GB held, found {held:.2f}; see {log}"
+                killed.append(ChildFailed("memory", detail))
+            if killed:
                 _kill_group(child)
                 return
-            time.sleep(0.5)
+            time.sleep(0.2)
 
     error = None
     try:
@@ -201,11 +209,25 @@ def run_child(
         raise StageFailed("stopped")
     if error is not None:
         raise StageFailed(f"{error} (see {log})")
-    if stalled.is_set():
-        raise ChildFailed("timeout", f"silent for {stall_seconds:.0f} s; see {log}")
+    if killed:
+        raise killed[0]
     if code:
         reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
         raise ChildFailed(reason, f"{_last_line(log)} (see {log})")
+
+
+def _held_gb(pid: int) -> float:
+    """Memory of a process and its descendants, without what is mapped from files and shared."""
+    import psutil
+
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                memory = one.memory_info()
+                total += memory.rss - getattr(memory, "shared", 0)
+    return total / 1e9
 
 
 def _last_line(log: Path) -> str:

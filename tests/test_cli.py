@@ -11,7 +11,7 @@ import pytest
 
 from storm.cli import main
 
-HEAVY = {"torch", "prefect", "transformers", "diffusers", "deepspeed", "decord", "av", "datasets"}
+HEAVY = {"torch", "prefect", "transformers", "diffusers", "deepspeed", "av", "datasets"}
 
 LOADED = """
 import sys
@@ -156,3 +156,24 @@ def test_status_follows_a_stage_from_plan_to_damage(
     assert state()[0] == "partial"
     execute(stage, store, Runtime())
     assert state() == ("sealed", 6, 6)
+
+
+def test_keyframes_of_a_video(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from storm.videos.encode import encode_mp4
+
+    video, sheet = tmp_path / "grey.mp4", tmp_path / "sheet.png"
+    encode_mp4(video, np.full((20, 48, 64, 3), 90, np.uint8), 10)
+    code, out, _ = run(capsys, "keyframes", str(video), "--k", "6", "--sheet", str(sheet))
+    assert code == 0
+    assert out.split()[:6] == ["seconds", "reason", "score", "0.000", "first", "1.00"]
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 256, 2 * (192 + 18))
+    settings = json.dumps({"kind": "uniform", "k": 3})
+    code, out, _ = run(capsys, "keyframes", str(video), "--selector", settings, "--json")
+    assert [frame["reason"] for frame in json.loads(out)] == ["coverage"] * 3
+    code, _, errors = run(capsys, "keyframes", str(video), "--selector", "best")
+    assert code != 0
+    assert "expected a selector, found 'best'" in errors

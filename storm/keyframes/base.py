@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from storm.records import KeyframeReason, Keyframes
 
 if TYPE_CHECKING:
-    from storm.videos.decode import Clip
+    from storm.videos.decode import VideoInfo
 
 
 class Selector(Protocol):
     """Picks the frames of a video that a teacher looks at; the same bytes, the same frames."""
 
-    def select(self, video_id: str, path: Path) -> Keyframes:
-        """Raises UnreadableVideo."""
+    def select(
+        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+    ) -> Keyframes:
+        """Raises UnreadableVideo.
+
+        `whole`: the file was checked before (see `decode_at`). `questions` on the video are given
+        to those whose `Config.reads_questions` is true.
+        """
         ...
+
+
+class SelectorConfig(BaseModel):
+    """What every selector's configuration holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reads_questions: ClassVar[bool] = False
+
+    k: int = Field(default=16, ge=1)  # frames at most
+    image_edge_px: int = Field(default=512, ge=16)  # longest edge of a keyframe at most
 
 
 @dataclass(frozen=True)
@@ -41,36 +59,48 @@ def fill_gaps(choices: list[Choice], times: np.ndarray, k: int) -> list[Choice]:
     choices = list(choices)
     span = max(float(times[-1] - times[0]), 1e-9)
     while len(choices) < k:
-        chosen = sorted(c.index for c in choices)
-        gaps = [(float(times[b] - times[a]), -a, b) for a, b in pairwise(chosen) if b - a > 1]
+        chosen = [-1, *sorted(c.index for c in choices), len(times)]
+        at = [float(times[min(max(i, 0), len(times) - 1)]) for i in chosen]
+        gaps = [(at[n + 1] - at[n], -n) for n, (a, b) in enumerate(pairwise(chosen)) if b - a > 1]
         if not gaps:
             break
-        gap, a, b = max(gaps)
-        inside = np.arange(1 - a, b)
-        middle = int(inside[np.argmin(np.abs(times[inside] - (times[-a] + times[b]) / 2))])
+        gap, n = max(gaps)
+        inside = np.arange(chosen[-n] + 1, chosen[1 - n])
+        middle = int(inside[np.argmin(np.abs(times[inside] - (at[-n] + at[1 - n]) / 2))])
         choices.append(Choice(middle, "coverage", gap / span))
     return choices
 
 
 def make_keyframes(
-    video_id: str, images: Clip, choices: Iterable[Choice], pts_seconds: tuple[float, ...]
+    video_id: str,
+    path: Path,
+    info: VideoInfo,
+    choices: Sequence[Choice],
+    edge_px: int,
+    *,
+    held: Sequence[Any] = (),
+    whole: bool = False,
 ) -> Keyframes:
-    """The row for `choices`; `images` holds either their frames alone, in order, or all frames.
+    """The row for `choices`, its images at most `edge_px` wide and high.
 
-    `pts_seconds` are the times that the choices' indices point into.
+    `held` are all frames of the video as they were decoded, if they are still there.
     """
+    from storm.videos.decode import fetch
     from storm.videos.encode import jpeg
+    from storm.videos.readers import Painter
 
     choices = sorted(choices, key=lambda c: c.index)
-    if len(images.frames) == len(pts_seconds):
-        frames = [images.frames[c.index] for c in choices]
+    chosen = [c.index for c in choices]
+    if held:
+        paint = Painter(info.target(edge_px))
+        frames = [paint(held[i]) for i in chosen]
     else:
-        frames = list(images.frames)
+        frames = list(fetch(path, info, chosen, edge_px, whole=whole).frames)
     return Keyframes(
         id=video_id,
-        pts_seconds=tuple(pts_seconds[c.index] for c in choices),
+        pts_seconds=tuple(info.pts_seconds[i] for i in chosen),
         reasons=tuple(c.reason for c in choices),
         scores=tuple(round(min(max(c.score, 0.0), 1.0), 4) for c in choices),
         images=tuple(jpeg(frame) for frame in frames),
-        duration_seconds=images.duration_seconds,
+        duration_seconds=info.duration_seconds,
     )

@@ -1,40 +1,47 @@
 """The general selector of motion events: it knows nothing of what is filmed.
 
-An event is a peak of the difference from the shot's rest state (from the frame before, where a
-shot has no rest state) after the camera's motion is taken out. Chosen are the first and the last
-frame, the first of each shot, the events' peaks by prominence, the deepest rests between them,
-and coverage.
+One decoding pass measures the picture's change, the optical flow and the colours of each frame.
+A clip that returns to a state of rest is told by its distance from it, whose peaks are the events
+and whose valleys are the rests; any other by its change and flow, with the events' onset and end.
+Chosen are the first and the last frame, cuts, the events by prominence, and coverage.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from storm.keyframes.base import Choice, fill_gaps, make_keyframes
-from storm.keyframes.registration import change_between_frames, register_to_rest
-from storm.keyframes.shots import find_cuts
+from storm.keyframes.base import Choice, SelectorConfig, fill_gaps, make_keyframes
+from storm.keyframes.bursts import choose_bursts, strongest
+from storm.keyframes.peaks import find_peaks, smoothed
+from storm.keyframes.registration import distance_from_rest
+from storm.keyframes.shots import Cut, find_cuts
+from storm.keyframes.signals import Signals, measure
 from storm.records import Keyframes
 
-_MEMORY_BYTES = 256 * 2**20  # a clip whose frames take more is decoded small first
+if TYPE_CHECKING:
+    from storm.videos.decode import VideoInfo
+
+_FLOW = 0.15  # weight of flow beside change
+_HELD_BYTES = 512 * 2**20  # decoded frames kept; the images of a larger video are fetched again
 
 
 class MotionSelector:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
+    class Config(SelectorConfig):
         kind: Literal["motion"] = "motion"
         k: int = Field(default=16, ge=3)  # frames at most
         prominence: float = Field(default=0.15, gt=0, le=1)  # of the largest peak's
-        edge_px: int = Field(default=64, ge=32)  # longest edge at which motion is measured
+        edge_px: int = Field(default=128, ge=64)  # longest edge at which motion is measured
+        flow_hz: float = Field(default=8.0, gt=0)  # optical flows a second at most
+        smooth_seconds: float = Field(default=0.14, ge=0)  # of change and flow
+        rest_edge_px: int = Field(default=64, ge=32)  # edge for the distance from a rest state
         reach: float = Field(default=0.1, gt=0, le=0.25)  # camera shift at most, of that edge
-        smooth_seconds: float = Field(default=0.1, ge=0)  # of the signal
-        max_frames: int = Field(default=600, ge=16)  # measured at most, evenly in time
-        image_edge_px: int = Field(default=512, ge=16)  # longest edge of a keyframe at most
+        rest_frames: int = Field(default=600, ge=4)  # no rest state is looked for in longer clips
 
         def build(self, device: str = "cpu") -> MotionSelector:
             return MotionSelector(self)
@@ -42,122 +49,95 @@ class MotionSelector:
     def __init__(self, config: Config):
         self.config = config
 
-    def select(self, video_id: str, path: Path) -> Keyframes:
+    def select(
+        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+    ) -> Keyframes:
         """Raises UnreadableVideo."""
-        from storm.videos.decode import decode_all, decode_at, interval_middles, probe
+        from storm.videos.decode import probe
+
+        info = probe(path)
+        signals, held = self.look(path, info)
+        choices = self.choose(signals, np.array(info.pts_seconds))
+        edge_px = self.config.image_edge_px  # every frame was decoded: now the file is known whole
+        return make_keyframes(video_id, path, info, choices, edge_px, held=held, whole=True)
+
+    def look(self, path: Path, info: VideoInfo) -> tuple[Signals, list[Any]]:
+        """The one decoding pass; also all its frames, or none if they are too large to hold."""
+        from storm.videos.decode import stream
 
         config = self.config
-        info = probe(path)
-        scale = min(1.0, config.image_edge_px / max(info.width_px, info.height_px))
-        pixels = info.width_px * info.height_px * scale**2
-        if info.frames <= config.max_frames and info.frames * pixels * 3 <= _MEMORY_BYTES:
-            clip = decode_all(path, config.image_edge_px)
-            choices = self.choose(clip.frames, np.array(clip.pts_seconds))
-            return make_keyframes(video_id, clip, choices, clip.pts_seconds)
-        if info.frames <= config.max_frames:
-            small = decode_all(path, config.edge_px)
-        else:
-            times = interval_middles(info.duration_seconds, config.max_frames)
-            small = decode_at(path, times, config.edge_px)
-        choices = sorted(
-            self.choose(small.frames, np.array(small.pts_seconds)), key=lambda c: c.index
-        )
-        times = [small.pts_seconds[c.index] for c in choices]
-        images = decode_at(path, times, config.image_edge_px)
-        return make_keyframes(video_id, images, choices, small.pts_seconds)
+        fits = info.frames * info.width_px * info.height_px * 3 <= _HELD_BYTES
+        held: list[Any] = []
 
-    def choose(self, frames: np.ndarray, times: np.ndarray) -> list[Choice]:
-        """`frames` (T, H, W, 3) uint8, `times` (T,) seconds; at most k choices in any order."""
-        last, k = len(frames) - 1, self.config.k
+        def frames() -> Iterator[Any]:
+            for frame in stream(path, info):
+                if fits:
+                    held.append(frame)
+                yield frame
+
+        times = info.pts_seconds
+        found = measure(frames(), times, config.edge_px, config.flow_hz, config.rest_frames)
+        return found, held
+
+    def choose(self, signals: Signals, times: np.ndarray) -> list[Choice]:
+        """`times` (T,) seconds; at most k choices in any order."""
+        last, k = len(times) - 1, self.config.k
         choices = [Choice(0, "first", 1.0)]
         if last > 0:
             choices.append(Choice(last, "last", 1.0))
         if last > 1:
-            small = _shrink(frames, self.config.edge_px)
-            cuts = [cut for cut in find_cuts(small) if cut[0] < last]
-            strongest = sorted(cuts, key=lambda cut: (-cut[1], cut[0]))[: (k - 2) // 2]
-            choices += [Choice(index, "shot", strength) for index, strength in strongest]
-            bounds = [0, *(index for index, _ in cuts), last + 1]
-            signal = np.concatenate(
-                [motion_signal(small[a:b], times[a:b], self.config) for a, b in pairwise(bounds)]
-            )
-            choices += self._events(signal, set(bounds) | {last}, k - len(choices))
+            cuts = [cut for cut in find_cuts(signals.histograms) if cut.index < last]
+            distance = None if cuts else self._distance(signals.small)
+            if distance is None:
+                choices += self._bursts(signals, times, cuts, k - 2)
+            else:
+                choices += self._excursions(distance, times, k - 2)
         return fill_gaps(choices, times, k)
 
-    def _events(self, signal: np.ndarray, taken: set[int], room: int) -> list[Choice]:
-        """At most `room` peaks and the rests between them, none of them at a `taken` index."""
-        found = [p for p in find_peaks(signal) if p[0] not in taken]
-        largest = max((prominence for _, prominence in found), default=0.0)
-        if largest <= 0:
-            return []
-        found = [p for p in found if p[1] >= self.config.prominence * largest]
-        strongest = sorted(found, key=lambda p: (-p[1], p[0]))[:room]
-        peaks = sorted(index for index, _ in strongest)
-        events = [Choice(index, "motion_peak", p / largest) for index, p in strongest]
+    def _distance(self, small: Sequence[Any]) -> np.ndarray | None:
+        config = self.config
+        return distance_from_rest(small, config.rest_edge_px, config.reach) if small else None
 
-        top = float(signal.max())
-        rests = []
-        for a, b in pairwise(peaks):
+    def _excursions(self, distance: np.ndarray, times: np.ndarray, room: int) -> list[Choice]:
+        """The peaks of the distance from rest, and the deepest valleys between them."""
+        signal = smoothed(distance, times, self.config.smooth_seconds, box=True)
+        taken = {0, len(times) - 1}
+        peaks = strongest(find_peaks(signal), self.config.prominence, 0.0, taken)[:room]
+        if not peaks:
+            return []
+        events = [Choice(p.index, "motion_peak", p.prominence / peaks[0].prominence) for p in peaks]
+        top, rests = float(signal.max()), []
+        at = sorted(p.index for p in peaks)
+        for a, b in pairwise(at):
             valley = a + int(signal[a : b + 1].argmin())
-            if a < valley < b and valley not in taken:
+            if a < valley < b:
                 depth = float(min(signal[a], signal[b]) - signal[valley])
                 rests.append(Choice(valley, "rest", depth / top))
         rests.sort(key=lambda c: (-c.score, c.index))
         return events + rests[: room - len(events)]
 
+    def _bursts(
+        self, signals: Signals, times: np.ndarray, cuts: list[Cut], room: int
+    ) -> list[Choice]:
+        return choose_bursts(
+            burst_signal(signals, cuts),
+            times,
+            cuts,
+            room,
+            prominence=self.config.prominence,
+            smooth_seconds=self.config.smooth_seconds,
+        )
 
-def motion_signal(
-    small: np.ndarray, times: np.ndarray, config: MotionSelector.Config
-) -> np.ndarray:
-    """(T,) how far each frame of one shot is from rest; how much it changes if there is no rest.
 
-    `small` (T, H, W, 3) uint8. Zeros for a shot of less than four frames.
+def burst_signal(signals: Signals, cuts: Sequence[Cut]) -> np.ndarray:
+    """(T,) change and a little flow, each in units of its mean over the clip; flat over cuts.
+
+    Change is known for each frame, so it says when; flow, a few times a second, says how fast.
     """
-    if len(small) < 4:
-        return np.zeros(len(small), np.float32)
-    reach_px = max(2, round(config.reach * min(small.shape[1:3])))
-    signal = register_to_rest(small, reach_px).difference
-    near_rest = float(np.mean(signal < 0.35 * signal.max()))
-    if near_rest < 0.15:
-        signal = change_between_frames(small, max(2, reach_px // 2))
-    seconds_per_frame = float(times[-1] - times[0]) / (len(times) - 1)
-    width = int(config.smooth_seconds / max(seconds_per_frame, 1e-6))
-    if width > 1:
-        width += 1 - width % 2
-        padded = np.pad(signal, width // 2, mode="edge")
-        signal = np.convolve(padded, np.full(width, 1 / width), "valid")
-    return signal
-
-
-def _shrink(frames: np.ndarray, edge_px: int) -> np.ndarray:
-    import cv2
-
-    height, width = frames.shape[1:3]
-    scale = edge_px / max(height, width)
-    if scale >= 1:
-        return frames
-    size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames])
-
-
-def find_peaks(signal: np.ndarray) -> list[tuple[int, float]]:
-    """Local maxima (the middle of a flat one) and their prominence, in order.
-
-    Prominence: how far one must descend before climbing higher, on the side where less.
-    """
-    peaks = []
-    i, n = 0, len(signal)
-    while i < n:
-        j = i
-        while j + 1 < n and signal[j + 1] == signal[i]:
-            j += 1
-        if (i == 0 or signal[i - 1] < signal[i]) and (j == n - 1 or signal[j + 1] < signal[i]):
-            height = signal[i]
-            higher_left = np.flatnonzero(signal[:i] > height)
-            higher_right = np.flatnonzero(signal[j + 1 :] > height)
-            left = signal[(higher_left[-1] if len(higher_left) else 0) : i + 1].min()
-            right_end = j + 1 + higher_right[0] if len(higher_right) else n
-            right = signal[j:right_end].min()
-            peaks.append(((i + j) // 2, float(height - max(left, right))))
-        i = j + 1
-    return peaks
+    total = np.zeros(len(signals.change))
+    for weight, values in ((1.0, signals.change), (_FLOW, signals.flow)):
+        values = values.astype(np.float64)
+        for cut in cuts:  # the frames around a cut say nothing of motion
+            values[cut.index] = values[cut.index - 1]
+        total += weight * values / max(float(values.mean()), 1e-6)
+    return total

@@ -7,6 +7,7 @@ Phase correlation is no replacement: with half of the picture moving it finds th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,13 +24,13 @@ class Registered:
 
 
 def register_to_rest(frames: np.ndarray, reach_px: int) -> Registered:
-    """`frames` (T, H, W, 3) uint8, small. Looks for shifts up to `reach_px` in whole pixels.
+    """`frames` (T, H, W, 3) uint8, small, luma first. Looks for shifts up to `reach_px`.
 
     First against frame 0; then against the median of the frames that are nearest to it,
     where pixels that don't fit (what moves) count less.
     """
     smooth = np.stack([cv2.GaussianBlur(f, (3, 3), 0.8) for f in frames]).astype(np.float32)
-    luma = smooth @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = np.ascontiguousarray(smooth[..., 0])
     coarse = whole_pixel_shifts(luma, luma[0], reach_px)
     moved = np.stack([_move(f, s) for f, s in zip(smooth, coarse, strict=True)])
     from_first = np.abs(moved - moved[0]).mean((1, 2, 3))
@@ -90,16 +91,39 @@ def _move(image: np.ndarray, shift: np.ndarray | tuple[float, float]) -> np.ndar
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
-def change_between_frames(frames: np.ndarray, reach_px: int) -> np.ndarray:
-    """(T,) mean difference of each frame from the one before it, camera motion taken out.
+def distance_from_rest(
+    small: Sequence[tuple[np.ndarray, ...]], edge_px: int, reach: float
+) -> np.ndarray | None:
+    """(T,) how far each frame is from the state of rest that the clip returns to; None: to none.
 
-    For clips that never return to a rest state. The first value is 0.
+    `small` holds Y, U and V of each frame. A clip returns if in each quarter of it a frame is as
+    good as in the state that it starts from. That is asked of a few dozen frames
+    first: registration is the most expensive signal.
     """
-    smooth = np.stack([cv2.GaussianBlur(f, (3, 3), 0.8) for f in frames]).astype(np.float32)
-    luma = smooth @ np.array([0.299, 0.587, 0.114], np.float32)
-    change = np.zeros(len(frames), np.float32)
-    for t in range(1, len(frames)):
-        shift = whole_pixel_shifts(luma[t : t + 1], luma[t - 1], reach_px)[0]
-        difference = np.abs(_move(luma[t], shift) - luma[t - 1])
-        change[t] = difference[reach_px:-reach_px, reach_px:-reach_px].mean()
-    return change
+    if len(small) < 4:
+        return None
+    every = max(1, len(small) // 24)
+    distance = _registered(small[::every], edge_px, reach)
+    if not _returns(distance):
+        return None
+    return distance if every == 1 else _registered(small, edge_px, reach)
+
+
+def _returns(distance: np.ndarray) -> bool:
+    away = float(np.quantile(distance, 0.8))
+    quarters = np.array_split(distance, 4)
+    return away > 0 and all(float(quarter.min()) < 0.15 * away for quarter in quarters)
+
+
+def _registered(small: Sequence[tuple[np.ndarray, ...]], edge_px: int, reach: float) -> np.ndarray:
+    height, width = small[0][0].shape
+    scale = min(1.0, edge_px / max(height, width))
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    frames = np.stack(
+        [
+            np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in planes], axis=-1)
+            for planes in small
+        ]
+    )
+    reach_px = max(2, round(reach * min(size)))
+    return register_to_rest(frames, reach_px).difference

@@ -1,26 +1,33 @@
-"""Hard cuts between shots, found in frames that are already decoded."""
+"""Hard cuts between shots, from the colours of each frame."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-_BINS = 16
+
+@dataclass(frozen=True)
+class Cut:
+    """The first frame of a shot, and the share of the picture that is new, 0 to 1."""
+
+    index: int
+    strength: float
 
 
-def find_cuts(frames: np.ndarray, least: float = 0.18) -> list[tuple[int, float]]:
-    """First frame of each shot but the clip's own first, with the strength of its cut (0 to 1).
+def find_cuts(histograms: np.ndarray, least: float = 0.18) -> list[Cut]:
+    """The cuts, in order.
 
-    `frames` (T, H, W, 3) uint8. A cut changes the share of each colour suddenly: at least
-    `least` of all pixels change their bin, and six times what is usual in this clip.
+    `histograms` (T, bins). A cut changes the share of each colour suddenly: at least `least` of
+    all pixels change their bin, six times what is usual in this clip, and twice what changes
+    within two frames of it (a fade or a flash does not).
     """
-    if len(frames) < 3:
+    if len(histograms) < 3:
         return []
-    colours = (frames // (256 // _BINS)).reshape(len(frames), -1, 3)
-    colours = colours + np.arange(3, dtype=np.uint8) * _BINS
-    histograms = np.stack([np.bincount(c.reshape(-1), minlength=3 * _BINS) for c in colours])
-    change = np.abs(np.diff(histograms, axis=0)).sum(1) / (2 * colours[0].size)
+    difference = np.abs(np.diff(histograms.astype(np.int32), axis=0)).sum(1)
+    change = difference / (2 * histograms[0].sum())
     usual = max(float(np.median(change)), 1e-3)
-    return [
-        (t + 1, float(change[t]))
-        for t in np.flatnonzero((change >= least) & (change >= 6 * usual)).tolist()
-    ]
+    padded = np.pad(change, 2)
+    beside = np.max([padded[i : i + len(change)] for i in (0, 1, 3, 4)], axis=0)
+    is_cut = (change >= least) & (change >= 6 * usual) & (change >= 2 * beside)
+    return [Cut(t + 1, float(change[t])) for t in np.flatnonzero(is_cut).tolist()]

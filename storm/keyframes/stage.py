@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from storm.errors import UnreadableVideo
 from storm.records import Keyframes, Rejected
 from storm.stage import Context, Stage
-from storm.store import Store
+from storm.store import Store, digest
 from storm.videos.stage import VideoStage, videos_of
 
 
@@ -17,20 +17,34 @@ from storm.videos.stage import VideoStage, videos_of
 class KeyframesStage(Stage[Keyframes]):
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes
+    version: ClassVar[int] = 2
 
     videos: VideoStage
     selector: Any  # a Config of storm.keyframes
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        videos = videos_of(self.videos, store, "train")
-        return [(v.video_id, (v.video_sha256,)) for v in videos.values()]
+        asked = self._questions(store)
+        for video in videos_of(self.videos, store, "train").values():
+            questions = asked.get(video.video_id)
+            seen = (digest(questions),) if questions else ()
+            yield video.video_id, (video.video_sha256, *seen)
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes | Rejected]:
         selector = self.selector.build(context.runtime.device)
         videos = videos_of(self.videos, context.store, "train")
+        asked = self._questions(context.store)
         for video_id in context.each(ids):
             try:
                 path = self.videos.locate(context.store, videos[video_id])
-                yield selector.select(video_id, path)
+                questions = asked.get(video_id, [])
+                yield selector.select(video_id, path, whole=True, questions=questions)
             except UnreadableVideo as e:
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
+
+    def _questions(self, store: Store) -> dict[str, list[str]]:
+        """Those on each video, in order; none unless the selector reads them."""
+        asked: dict[str, set[str]] = {}
+        for sample in self.videos.rows(store) if self.selector.reads_questions else ():
+            if sample.split == "train":
+                asked.setdefault(sample.video_id, set()).add(sample.question)
+        return {video_id: sorted(questions) for video_id, questions in asked.items()}

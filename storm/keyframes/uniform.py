@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from storm.keyframes.base import Choice, make_keyframes
+from storm.keyframes.base import Choice, SelectorConfig, make_keyframes
 from storm.records import Keyframes
 
 
 class UniformSelector:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
+    class Config(SelectorConfig):
         kind: Literal["uniform"] = "uniform"
-        k: int = Field(default=16, ge=1)
-        image_edge_px: int = Field(default=512, ge=16)  # longest edge of a keyframe at most
 
         def build(self, device: str = "cpu") -> UniformSelector:
             return UniformSelector(self)
@@ -25,13 +20,14 @@ class UniformSelector:
     def __init__(self, config: Config):
         self.config = config
 
-    def select(self, video_id: str, path: Path) -> Keyframes:
+    def select(
+        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+    ) -> Keyframes:
         """Raises UnreadableVideo."""
-        from storm.videos.decode import decode_at, interval_middles, probe
+        from storm.videos.decode import interval_middles, probe
 
-        times = interval_middles(probe(path).duration_seconds, self.config.k)
-        clip = decode_at(path, times, self.config.image_edge_px)
-        distinct = dict.fromkeys(clip.pts_seconds)  # a short clip has fewer frames than k
-        firsts = [clip.pts_seconds.index(t) for t in distinct]
-        choices = [Choice(i, "coverage", 1 / self.config.k) for i in firsts]
-        return make_keyframes(video_id, clip, choices, clip.pts_seconds)
+        info, k = probe(path), self.config.k
+        middles = interval_middles(info.duration_seconds, k)
+        chosen = dict.fromkeys(info.nearest(t) for t in middles)  # fewer in a short clip
+        choices = [Choice(i, "coverage", 1 / k) for i in chosen]
+        return make_keyframes(video_id, path, info, choices, self.config.image_edge_px, whole=whole)

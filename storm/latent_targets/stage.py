@@ -39,6 +39,7 @@ class LatentTargetsStage(Stage[LatentTarget]):
         rows = {r.id: r for r in self.thought_videos.rows(context.store)}
         for item_id in context.each(ids):
             # one clip at a time: its bits don't hang on its neighbours
-            video = student.encode_video(*self.sampling.sample(root / rows[item_id].blob))
+            clip = self.sampling.sample(root / rows[item_id].blob, whole=True)
+            video = student.encode_video(*clip)
             latents = pool(video.tokens.float(), video.grid_thw)
             yield LatentTarget(id=item_id, latents=latents.cpu().numpy())

@@ -10,7 +10,7 @@ import numpy as np
 from storm.errors import UnreadableVideo
 from storm.records import Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
-from storm.videos.decode import decode_at, interval_middles, probe
+from storm.videos.decode import decode_middles
 
 
 class SourceGenerator:
@@ -30,8 +30,7 @@ class SourceGenerator:
     def _draw(self, request: GeneratorRequest) -> Drawn | Rejected:
         canvas = self.config
         try:
-            duration = probe(request.source).duration_seconds
-            clip = decode_at(request.source, interval_middles(duration, canvas.frames))
+            clip = decode_middles(request.source, canvas.frames, whole=True)
         except UnreadableVideo as error:
             return Rejected(id=request.prompt.id, reason=error.reason, detail=error.detail)
         frames = [fit(frame, canvas.height_px, canvas.width_px) for frame in clip.frames]

@@ -93,7 +93,7 @@ def _decode(files: CurriculumFiles, truth: dict[str, Scene], folder: Path) -> li
     ids, frames, times, thoughts = [], [], [], []
     for video_id in sorted(truth):
         try:
-            clip, pts_seconds = files.sampling.sample(files.videos[video_id])
+            clip, pts_seconds = files.sampling.sample(files.videos[video_id], whole=True)
         except UnreadableVideo:
             continue
         script = script_of(truth[video_id], files.world)

@@ -31,6 +31,7 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
 
     name: ClassVar[str] = "video_features"
     row: ClassVar[type] = VideoFeatures
+    version: ClassVar[int] = 2
 
     videos: VideoStage
     base: Stage[Checkpoint]
@@ -47,9 +48,8 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
         videos = videos_of(self.videos, context.store, "train", "test")
         for video_id in context.each(ids):
             try:
-                frames, times = self.sampling.sample(
-                    self.videos.locate(context.store, videos[video_id])
-                )
+                path = self.videos.locate(context.store, videos[video_id])
+                frames, times = self.sampling.sample(path, whole=True)
             except UnreadableVideo as e:
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
                 continue

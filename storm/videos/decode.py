@@ -1,17 +1,16 @@
 """Reading a video: upright frames with true times, or one named reason why not.
 
 Every frame of a file is decoded by PyAV in its strict mode, and counted against the packets, so
-that damage never passes for content; decord, which jumps to a frame quickly but repairs damaged
-ones in silence, reads only what the caller knows to be `whole` (PyAV behind it for what it
-can't). Unscaled 8-bit frames are equal from both. Call these in a child process with limits: a
-codec may crash.
+that damage never passes for content. What the caller knows to be `whole` (checked, and its digest
+compared since) needs no second full reading: a few of its frames are fetched by seeking. Call
+these in a child process with limits: a codec may crash.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -27,8 +26,8 @@ from storm.videos.readers import (
     frames_of,
     opened,
     packets_of,
-    read_decord,
-    read_pyav,
+    read_by_seeking,
+    read_in_order,
 )
 
 _HIDDEN_FRAMES = ("vp8", "mpeg4", "msmpeg4v3", "theora")  # a packet may show no frame
@@ -60,6 +59,27 @@ class VideoInfo:
     width_px: int  # upright
     quarter_turns: int  # counterclockwise, from stored to upright
     pts_seconds: tuple[float, ...] = field(repr=False)  # of each frame, in order, from 0
+    ticks: tuple[int, ...] = field(repr=False)  # the same as stored; empty: the file has no times
+    key_ticks: tuple[int, ...] = field(repr=False)  # of the frames that decoding can start at
+    packet_bytes: tuple[int, ...] = field(repr=False)  # of each frame; empty: not known
+    tick_seconds: Fraction = field(repr=False)
+
+    def nearest(self, pts_seconds: float) -> int:
+        """The index of the frame nearest to a time; of two as near, the earlier."""
+        times = self.pts_seconds
+        right = bisect_left(times, pts_seconds)
+        if right == 0 or right == len(times):
+            return min(right, len(times) - 1)
+        # in ticks, where a thousandth is noise of the division, never a difference of times
+        before = (pts_seconds - times[right - 1]) / self.tick_seconds
+        after = (times[right] - pts_seconds) / self.tick_seconds
+        return right if after < before - 1e-3 else right - 1
+
+    def target(self, max_edge_px: int | None) -> Target:
+        """The size of its frames when the longer edge is scaled down to `max_edge_px`."""
+        scale = min(1.0, (max_edge_px or math.inf) / max(self.height_px, self.width_px))
+        height, width = (max(1, round(edge * scale)) for edge in (self.height_px, self.width_px))
+        return Target(height, width, self.quarter_turns)
 
 
 def interval_middles(duration_seconds: float, n: int) -> tuple[float, ...]:
@@ -81,27 +101,36 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
         codec = stream.codec_context.name
         promised, time_base = stream.frames, stream.time_base
         end_seconds = _promised_end(stream)
+        first, shown = None, []
         if codec.removeprefix("lib") in _HIDDEN_FRAMES:
-            ticks = [(frame.pts, frame.duration) for frame in frames_of(stream)]
+            for frame in frames_of(stream):
+                first = first or frame
+                shown.append(_Shown(frame.pts, frame.duration, 0, False))
         else:
-            ticks = [(_time_of(packet), packet.duration) for packet in packets_of(stream, limits)]
-        rate = float(stream.average_rate or stream.guessed_rate or 25)
-    with opened(path, container, limits) as stream:
-        first = next(frames_of(stream), None)
+            for packet in packets_of(stream, limits):
+                shown.append(
+                    _Shown(_time_of(packet), packet.duration, packet.size, packet.is_keyframe)
+                )
+                first = first or next(iter(packet.decode()), None)
+            first = first or next(iter(stream.codec_context.decode(None)), None)
         if first is None:
             raise UnreadableVideo("no_frames", f"no frame can be decoded: {path}")
-        turns = round(first.rotation / 90) % 4
-        height, width = first.height, first.width
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+    turns = round(first.rotation / 90) % 4
+    height, width = first.height, first.width
     if turns % 2:
         height, width = width, height
-    if len(ticks) < limits.min_frames:
+    if len(shown) < limits.min_frames:
         raise UnreadableVideo(
-            "too_short", f"expected at least {limits.min_frames} frames, found {len(ticks)}: {path}"
+            "too_short", f"expected at least {limits.min_frames} frames, found {len(shown)}: {path}"
         )
-    start, times, duration = _times(ticks, time_base, rate)
-    _refuse_missing_tail(path, codec, len(ticks), promised, start + duration, end_seconds, rate)
+    start, times, duration = _times(shown, time_base, rate)
+    _refuse_missing_tail(path, codec, len(shown), promised, start + duration, end_seconds, rate)
     if duration > limits.max_duration_seconds:
         raise UnreadableVideo("too_long", _too_long(duration, limits))
+    timed = sorted((s for s in shown if s.tick is not None), key=lambda s: s.tick or 0)
+    if len(timed) < len(shown):
+        timed = []
     return VideoInfo(
         container=container,
         codec=codec,
@@ -112,31 +141,43 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
         width_px=width,
         quarter_turns=turns,
         pts_seconds=times,
+        ticks=tuple(s.tick or 0 for s in timed),
+        key_ticks=tuple(s.tick or 0 for s in timed if s.is_key),
+        packet_bytes=tuple(s.size for s in timed) if any(s.size for s in timed) else (),
+        tick_seconds=time_base,
     )
 
 
 def check(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
     """`probe`, and every frame decoded: afterwards the file is known to be whole."""
     info = probe(path, limits)
-    target = Target(info.height_px, info.width_px, info.quarter_turns)
-    read_pyav(Path(path), info.container, (), info.frames, target, limits)
+    for _ in stream(path, info, limits):
+        pass
     return info
 
 
-def decode_all(
-    path: str | Path,
-    max_edge_px: int | None = None,
-    *,
-    whole: bool = False,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Clip:
-    """Every frame, scaled down so that the longer edge is at most `max_edge_px`.
+def stream(
+    path: str | Path, info: VideoInfo, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Any]:  # of av.VideoFrame
+    """Every frame in order, as the codec gives it; memory doesn't grow with the video.
 
-    `whole`: the caller checked this very file (by its digest), so decord may read it.
+    Raises `UnreadableVideo("damaged")` at the end unless there were as many as probed.
     """
+    count = 0
+    with opened(Path(path), info.container, limits) as source:
+        for frame in frames_of(source):
+            count += 1
+            yield frame
+    if count != info.frames:
+        raise UnreadableVideo("damaged", f"expected {info.frames} frames, decoded {count}: {path}")
+
+
+def decode_all(
+    path: str | Path, max_edge_px: int | None = None, *, limits: Limits = DEFAULT_LIMITS
+) -> Clip:
+    """Every frame, scaled down so that the longer edge is at most `max_edge_px`."""
     info = probe(path, limits)
-    frames = _read(Path(path), info, None, max_edge_px, whole, limits)
-    return Clip(frames, info.pts_seconds, info.duration_seconds)
+    return fetch(path, info, range(info.frames), max_edge_px, limits=limits)
 
 
 def decode_at(
@@ -147,44 +188,68 @@ def decode_at(
     whole: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Clip:
-    """The frame nearest to each time, in the order asked for (the same frame may come twice)."""
+    """The frame nearest to each time, in the order asked for (the same frame may come twice).
+
+    `whole`: this very file was checked before, so what isn't asked for need not be read again.
+    """
     info = probe(path, limits)
-    asked = [_nearest(info.pts_seconds, time) for time in pts_seconds]
-    wanted = sorted(set(asked))
-    frames = _read(Path(path), info, wanted, max_edge_px, whole, limits)
-    if asked != wanted:
-        frames = frames[[wanted.index(i) for i in asked]]
-    return Clip(frames, tuple(info.pts_seconds[i] for i in asked), info.duration_seconds)
+    asked = [info.nearest(time) for time in pts_seconds]
+    return fetch(path, info, asked, max_edge_px, whole=whole, limits=limits)
 
 
-def _read(
-    path: Path,
+def decode_middles(
+    path: str | Path,
+    n: int,
+    max_edge_px: int | None = None,
+    *,
+    whole: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Clip:
+    """`decode_at` the middles of n equal intervals."""
+    info = probe(path, limits)
+    asked = [info.nearest(time) for time in interval_middles(info.duration_seconds, n)]
+    return fetch(path, info, asked, max_edge_px, whole=whole, limits=limits)
+
+
+def fetch(
+    path: str | Path,
     info: VideoInfo,
-    wanted: Sequence[int] | None,
-    max_edge_px: int | None,
-    whole: bool,
-    limits: Limits,
-) -> np.ndarray:
-    scale = min(1.0, (max_edge_px or math.inf) / max(info.height_px, info.width_px))
-    height, width = (max(1, round(edge * scale)) for edge in (info.height_px, info.width_px))
-    target = Target(height, width, info.quarter_turns)
-    size = height * width * 3 * (info.frames if wanted is None else len(wanted))
+    indices: Sequence[int],
+    max_edge_px: int | None = None,
+    *,
+    whole: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Clip:
+    """Frames of a probed video by index, in the order asked for."""
+    target = info.target(max_edge_px)
+    wanted = sorted(set(indices))
+    size = target.height_px * target.width_px * 3 * len(wanted)
     if size > limits.max_decoded_bytes:
         raise UnreadableVideo(
             "too_large",
             f"its frames take {size:,} bytes, expected at most {limits.max_decoded_bytes:,}: "
             f"lower max_edge_px: {path}",
         )
-    frames = read_decord(path, wanted, info.frames, target) if whole else None
+    frames = None
+    if whole and info.ticks and info.key_ticks:
+        ticks = [info.ticks[i] for i in wanted]
+        frames = read_by_seeking(Path(path), info.container, ticks, info.key_ticks, target, limits)
     if frames is None:
-        frames = read_pyav(path, info.container, wanted, info.frames, target, limits)
-    return frames
+        frames = read_in_order(stream(path, info, limits), wanted, target)
+    if list(indices) != wanted:
+        place = {index: n for n, index in enumerate(wanted)}
+        frames = frames[[place[i] for i in indices]]
+    return Clip(frames, tuple(info.pts_seconds[i] for i in indices), info.duration_seconds)
 
 
-def _nearest(times: Sequence[float], time: float) -> int:
-    right = bisect_left(times, time)
-    candidates = [i for i in (right - 1, right) if 0 <= i < len(times)]
-    return min(candidates, key=lambda i: abs(times[i] - time))
+@dataclass(frozen=True)
+class _Shown:
+    """What is known of a frame before it is decoded."""
+
+    tick: int | None
+    duration: int | None  # in ticks
+    size: int  # of its packet, bytes; 0 if not known
+    is_key: bool
 
 
 def _time_of(packet: Any) -> int | None:
@@ -192,12 +257,12 @@ def _time_of(packet: Any) -> int | None:
 
 
 def _times(
-    ticks: Sequence[tuple[int | None, int | None]], time_base: Fraction, rate: float
+    shown: Sequence[_Shown], time_base: Fraction, rate: float
 ) -> tuple[float, tuple[float, ...], float]:
     """The first frame's time as stored, each frame's from there, and the duration; in seconds."""
-    if any(time is None for time, _ in ticks):  # raw streams: the rate is all there is
-        return 0.0, tuple(i / rate for i in range(len(ticks))), len(ticks) / rate
-    ordered = sorted((time, duration or 0) for time, duration in ticks if time is not None)
+    ordered = sorted((s.tick, s.duration or 0) for s in shown if s.tick is not None)
+    if len(ordered) < len(shown):  # raw streams: the rate is all there is
+        return 0.0, tuple(i / rate for i in range(len(shown))), len(shown) / rate
     first, (last, length) = ordered[0][0], ordered[-1]
     up, down = time_base.numerator, time_base.denominator  # one division a time: correctly rounded
     times = tuple((time - first) * up / down for time, _ in ordered)

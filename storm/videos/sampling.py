@@ -20,12 +20,14 @@ class FrameSampling(BaseModel):
     frames: PositiveInt = 18
     size_px: PositiveInt | None = None  # longest edge at most; None leaves the size
 
-    def sample(self, path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
-        """Frames (T, H, W, 3) uint8 RGB and their times in seconds; raises UnreadableVideo."""
-        from storm.videos.decode import decode_at, interval_middles, probe
+    def sample(self, path: Path, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
+        """Frames (T, H, W, 3) uint8 RGB and their times in seconds; raises UnreadableVideo.
 
-        times = interval_middles(probe(path).duration_seconds, self.frames)
-        clip = decode_at(path, times, self.size_px)
+        `whole`: the file was checked before, as whatever a `VideoStage` locates was.
+        """
+        from storm.videos.decode import decode_middles
+
+        clip = decode_middles(path, self.frames, self.size_px, whole=whole)
         return clip.frames, clip.pts_seconds
 
     def resize(self, frames: np.ndarray) -> np.ndarray:

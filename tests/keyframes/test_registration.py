@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from storm.keyframes.registration import register_to_rest, whole_pixel_shifts
-from storm.keyframes.shots import find_cuts
 
 
 def picture(seed=0, size=64):
@@ -32,13 +31,3 @@ def test_half_pixels_are_found_though_half_of_the_picture_moves():
     assert np.abs(found.shifts_px - np.array(shifts)).max() <= 0.5
     assert found.difference.argmax() == 3
     assert found.difference[3] > 5 * np.delete(found.difference, 3).max()
-
-
-def test_cuts_are_found_and_motion_is_none():
-    red, blue = picture(0), picture(1)
-    red[..., 1:] //= 3
-    blue[..., :2] //= 3
-    shots = [*[red] * 6, *[blue] * 5, *[red] * 4]
-    frames = np.stack([shifted(f, i % 3, i % 2) for i, f in enumerate(shots)])
-    assert [index for index, _ in find_cuts(frames)] == [6, 11]
-    assert find_cuts(frames[:6]) == []

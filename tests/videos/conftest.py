@@ -39,11 +39,16 @@ def draw(frames: int = 54, height: int = 64, width: int = 64) -> np.ndarray:
 
 
 def encode(
-    path: Path, frames: np.ndarray, codec: str, pixels: str = "yuv420p", **options: str
+    path: Path,
+    frames: np.ndarray,
+    codec: str,
+    pixels: str = "yuv420p",
+    x264: dict[str, str] | None = None,
+    **options: str,
 ) -> Path:
-    """Frames in any codec and container, 25 a second."""
+    """Frames in any codec and container, 25 a second; `options` are the container's."""
     with av.open(str(path), "w", container_options=options) as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.add_stream(codec, rate=25, options=x264)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

@@ -1,0 +1,49 @@
+"""`storm keyframes`: which frames of a video a selector takes, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from storm.cli.app import Json, app, print_table
+
+
+@app.command()
+def keyframes(
+    video: Annotated[Path, typer.Argument(help="a video file")],
+    selector: Annotated[
+        str, typer.Option(help="motion, fast, scenes, query, uniform, or its settings as JSON")
+    ] = "motion",
+    k: Annotated[int, typer.Option(help="frames at most")] = 16,
+    question: Annotated[list[str], typer.Option(help="for selectors that read them")] = [],  # noqa: B006
+    sheet: Annotated[Path | None, typer.Option(help="write a contact sheet to this PNG")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the frames that a selector takes of a video, with their reasons."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from storm.errors import DataError
+    from storm.keyframes.kinds import AnySelector
+
+    try:
+        settings = json.loads(selector) if selector.startswith("{") else {"kind": selector}
+        config = TypeAdapter(AnySelector).validate_python({"k": k, **settings})
+    except (ValueError, ValidationError) as error:
+        raise DataError(f"expected a selector, found {selector!r}: {error}") from None
+    row = config.build().select(video.name, video, questions=question)
+    found = list(zip(row.pts_seconds, row.reasons, row.scores, strict=True))
+    if as_json:
+        names = ("pts_seconds", "reason", "score")
+        print(json.dumps([dict(zip(names, frame, strict=True)) for frame in found]))
+    else:
+        lines = [[f"{time:.3f}", reason, f"{score:.2f}"] for time, reason, score in found]
+        print_table([["seconds", "reason", "score"], *lines])
+    if sheet is not None:
+        from PIL import Image
+
+        from storm.keyframes.sheet import contact_sheet
+
+        Image.fromarray(contact_sheet(row)).save(sheet, "PNG")

@@ -1,0 +1,107 @@
+"""One pass over a video's frames: how much the picture changes and moves in each.
+
+Frames come one by one and leave three numbers, a histogram and, of the first few hundred, a small
+picture: memory doesn't grow with the resolution, and by about a hundred bytes a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+
+_BINS = 16
+_LEAST_PX = 64  # of either edge: OpenCV's flow reads past the ends of smaller pictures
+Small = tuple[np.ndarray, np.ndarray, np.ndarray]  # Y (H, W), U and V (H / 2, W / 2), uint8
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What is known of each of T frames; the camera's own motion is taken out of the first two."""
+
+    flow: np.ndarray  # (T,) float32: speed of what moves, root mean square, edges a second
+    change: np.ndarray  # (T,) float32: difference from the frame before, root mean square, 0 to 255
+    histograms: np.ndarray  # (T, 48) uint16: pixels for each level of Y, U and V
+    small: Sequence[Small]  # of all frames, or empty if there were too many
+
+
+def measure(
+    frames: Iterable[Any], times: Sequence[float], edge_px: int, flow_hz: float, keep: int
+) -> Signals:
+    """`frames` (av.VideoFrame) in order, `times` in seconds of each.
+
+    Optical flow is measured `flow_hz` times a second at most, at `edge_px` for the longer edge.
+    The small pictures are kept if there are at most `keep`.
+    """
+    small: list[Small] = []
+    histograms: list[np.ndarray] = []
+    flow, change = np.zeros((2, len(times)), np.float32)
+    estimate = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
+    group: list[Small] = []  # since the last flow, whose target is the first
+    for index, picture in enumerate(_shrunk(frames, edge_px)):
+        if len(times) <= keep:
+            small.append(picture)
+        histograms.append(_histogram(picture))
+        group.append(picture)
+        start = index + 1 - len(group)
+        seconds = times[index] - times[start]
+        is_last = index == len(times) - 1
+        if len(group) < 2 or (seconds < 0.999 / flow_hz and not is_last):
+            continue
+        moved: Any = estimate.calc(group[0][0], picture[0], cast(Any, None))
+        moved = moved[2::4, 2::4].reshape(-1, 2)  # (points, x and y): flow is smooth
+        camera = np.median(moved, axis=0)
+        speed = cv2.norm(moved - camera) / len(moved) ** 0.5 / max(picture[0].shape)
+        flow[start + 1 : index + 1] = speed / max(seconds, 1e-3)
+        for i in range(1, len(group)):
+            step = (times[start + i] - times[start + i - 1]) / max(seconds, 1e-9)
+            change[start + i] = _difference(group[i - 1], group[i], camera * step)
+        group = [picture]
+    return Signals(flow, change, np.array(histograms), small)
+
+
+def _shrunk(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter, size = VideoReformatter(), None
+    for frame in frames:
+        if size is None:
+            scale = min(1.0, edge_px / max(frame.width, frame.height))
+            size = [max(_LEAST_PX, 2 * round(e * scale / 2)) for e in (frame.width, frame.height)]
+        shrunk = reformatter.reformat(
+            frame, *size, format="yuv420p", interpolation="FAST_BILINEAR", threads=1
+        )
+        yield _planes(shrunk)
+
+
+def _planes(frame: Any) -> Small:
+    y, u, v = (
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in frame.planes
+    )
+    return np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v)
+
+
+def _histogram(small: Small) -> np.ndarray:
+    return np.concatenate(
+        [cv2.calcHist([plane], [0], None, [_BINS], [0, 256]).reshape(-1) for plane in small]
+    ).astype(np.uint16)
+
+
+def _difference(before: Small, after: Small, shift: np.ndarray) -> float:
+    """Root mean square over the pixels of Y, U and V together, `shift` (x, y) taken out."""
+    luma, *colours = before
+    x, y = float(shift[0]), float(shift[1])
+    if max(abs(x), abs(y)) > 0.3:  # the colours' own shift is half of it, and they are smooth
+        matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+        luma = cv2.warpAffine(luma, matrix, luma.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    return (
+        sum(
+            cv2.norm(a, b, cv2.NORM_L2SQR) / a.size
+            for a, b in zip((luma, *colours), after, strict=True)
+        )
+        ** 0.5
+    )

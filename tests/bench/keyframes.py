@@ -1,0 +1,123 @@
+"""What keyframes find, and what they cost.
+
+Costs are CPU seconds of one thread on the real clips of ../shared/clips (without them: on planted
+videos), the best of some rounds, all sides in turn. The targets hold for all clips together.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from storm.keyframes.base import Choice
+from storm.keyframes.fast import FastSelector
+from storm.keyframes.motion import MotionSelector
+from storm.keyframes.scenes import ScenesSelector
+from storm.keyframes.signals import measure
+from storm.keyframes.uniform import UniformSelector
+from storm.videos.decode import check, fetch, interval_middles, probe, stream
+from tests.bench.measure import Row, at_least
+from tests.keyframes.planted import KINDS, plant
+
+CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "clips"
+WHOLE = r"(baby_reading|baseball|bigbuckbunny|bikes|guitar|pancake|peppers|yoga)\.(mp4|mkv)"
+ROUNDS = 3
+VIDEOS = 10  # planted ones for each k
+
+
+def recall(folder: Path) -> Iterator[Row]:
+    """Planted events found within two frames; half of the videos have a variable frame rate."""
+    for k in (4, 8, 16):
+        seeds = range(10_000 + 100 * k, 10_000 + 100 * k + VIDEOS)
+        videos = [plant(folder / f"{k}-{seed}.mp4", seed, k - 2) for seed in seeds]
+        selectors = {
+            "motion": MotionSelector.Config(k=k).build(),
+            "fast": FastSelector.Config(k=k).build(),
+            "PySceneDetect middles": ScenesSelector.Config(k=k).build(),
+            "uniform": UniformSelector.Config(k=k).build(),
+        }
+        for name, selector in selectors.items():
+            found: dict[str, list[bool]] = {kind: [] for kind in KINDS}
+            for video in videos:
+                times = selector.select("v", video.path).pts_seconds
+                for event in video.events:
+                    found[event.kind].append(video.found(times, event))
+            kinds = ", ".join(f"{kind} {sum(f)}/{len(f)}" for kind, f in found.items())
+            share = float(np.mean([hit for hits in found.values() for hit in hits]))
+            target = 0.9 if name == "motion" and k > 4 else 0.0
+            yield at_least("recall", f"{name}, k = {k}: {kinds}", share, target)
+
+
+def speed(folder: Path) -> Iterator[Row]:
+    """Keyframes of real clips against decoding them and no more."""
+    cv2.setNumThreads(1)
+    paths = [path for path in CLIPS.glob("*") if re.fullmatch(WHOLE, path.name)]
+    if not paths:
+        paths = [plant(folder / f"{n}.mp4", n, 6).path for n in range(4)]
+    infos = {path: probe(path) for path in sorted(paths)}
+    motion, fast = MotionSelector.Config().build(), FastSelector.Config().build()
+
+    def decode(path: Path) -> None:
+        for _ in stream(path, infos[path]):
+            pass
+
+    def choose(path: Path) -> list[Choice]:
+        info, config = probe(path), motion.config
+        times = info.pts_seconds
+        signals = measure(
+            stream(path, info), times, config.edge_px, config.flow_hz, config.rest_frames
+        )
+        return motion.choose(signals, np.array(times))
+
+    def adaptive(path: Path) -> None:
+        from scenedetect import AdaptiveDetector, detect
+
+        detect(str(path), AdaptiveDetector())
+
+    def seek(path: Path) -> None:
+        middles = interval_middles(infos[path].duration_seconds, 18)
+        fetch(path, infos[path], [infos[path].nearest(t) for t in middles], 512, whole=True)
+
+    sides: dict[str, Callable[[Path], object]] = {
+        "decode": decode,
+        "check": check,
+        "motion, choice alone": choose,
+        "motion": lambda path: motion.select("v", path),
+        "fast": lambda path: fast.select("v", path, whole=True),
+        "fast, choice alone": lambda path: fast.choose(probe(path)),
+        "AdaptiveDetector": adaptive,
+        "18 frames by seeking": seek,
+    }
+    cost = {(path, name): _cpu_seconds(sides[name], path) for path in infos for name in sides}
+    print(f"{'frames a CPU second':<24}" + "".join(f"{name:>22}" for name in sides))
+    for path, info in infos.items():
+        rates = [info.frames / cost[path, name] for name in sides]
+        size = f"{path.stem} {info.width_px}x{info.height_px}"
+        print(f"{size:<24}" + "".join(f"{rate:>22,.0f}" for rate in rates))
+    total = {name: sum(cost[path, name] for path in infos) for name in sides}
+    for name, against, target in (
+        ("motion, choice alone", "decode", 0.6),
+        ("motion", "decode", 0.0),
+        ("motion", "AdaptiveDetector", 1.0),
+        ("fast, choice alone", "decode", 2.0),
+        ("fast", "decode", 0.0),
+    ):
+        ratio = total[against] / total[name]
+        yield at_least("keyframe speed", f"{name} / {against}, frames a second", ratio, target)
+
+
+def _cpu_seconds(call: Callable[[Path], object], path: Path) -> float:
+    best = float("inf")
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        call(path)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+CASES = (recall, speed)

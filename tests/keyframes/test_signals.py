@@ -1,0 +1,65 @@
+"""Peaks, cuts and the signals they are found in."""
+
+import numpy as np
+
+from storm.keyframes.peaks import Peak, apart, find_peaks, smoothed
+from storm.keyframes.registration import distance_from_rest
+from storm.keyframes.shots import find_cuts
+
+
+def test_peaks_and_prominences():
+    signal = np.array([0, 3, 1, 5, 5, 2, 4, 0], float)
+    found = [(p.index, p.prominence) for p in find_peaks(signal, top=0.0)]
+    assert found == [(1, 2.0), (3, 5.0), (6, 2.0)]
+
+
+def test_the_middle_of_a_noisy_top_and_its_feet():
+    signal = np.array([0, 0, 1, 8, 9.5, 9, 10, 8.5, 9, 1, 0, 0, 0])
+    assert find_peaks(signal)[1:2] == [Peak(5, 10.0, 3, 8)]
+
+
+def test_what_is_near_a_stronger_one_is_left_out():
+    times = np.arange(30) / 10
+    peaks = [Peak(10, 3.0, 9, 11), Peak(12, 2.0, 11, 13), Peak(20, 1.0, 19, 21)]
+    assert [p.index for p in apart(peaks, times, 0.25, {22})] == [10]
+    assert [p.index for p in apart(peaks, times, 0.15, ())] == [10, 12, 20]
+
+
+def test_smoothing_keeps_place_and_sum():
+    signal = np.zeros(41)
+    signal[20] = 1
+    for box in (False, True):
+        soft = smoothed(signal, np.arange(41) / 30, 0.2, box)
+        assert soft[20] == soft.max()
+        assert abs(soft.sum() - 1) < 1e-9
+        assert 0.1 < soft.max() < 0.3
+
+
+def test_cuts_are_found_and_a_fade_and_a_flash_are_none():
+    rng = np.random.default_rng(0)
+    colours = rng.dirichlet(np.ones(16), (3, 3)) * 1000
+    shots = np.concatenate([[shot] * 10 for shot in colours]).reshape(30, 48)
+    assert [c.index for c in find_cuts(shots.astype(np.uint16))] == [10, 20]
+    steps = np.linspace(0, 1, 9)[:, None]
+    fade = (1 - steps) * shots[0] + steps * shots[10]
+    faded = np.concatenate([shots[:10], fade, shots[10:20]]).astype(np.uint16)
+    assert find_cuts(faded) == []
+    flash = np.concatenate([shots[:10], shots[10:11], shots[:10]]).astype(np.uint16)
+    assert find_cuts(flash) == []
+
+
+def planes(frames: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    return [(f, f[::2, ::2] // 2 + 64, f[::2, ::2] // 3 + 80) for f in frames]
+
+
+def test_rest_is_what_a_clip_comes_back_to_again_and_again():
+    rng = np.random.default_rng(0)
+    ground = np.kron(rng.integers(40, 200, (9, 16)), np.ones((5, 5))).astype(np.uint8)
+    back = np.stack([ground] * 48)
+    back[np.arange(48) % 6 > 2, 10:30, 20:50] = 250
+    distance = distance_from_rest(planes(back), 64, 0.1)
+    assert distance is not None
+    assert ((distance > distance.max() / 2) == (np.arange(48) % 6 > 2)).all()
+    away = back.copy()
+    away[24:, 5:40, 5:70] = 255 - ground[5:40, 5:70]  # it stays another picture
+    assert distance_from_rest(planes(away), 64, 0.1) is None
