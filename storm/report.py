@@ -11,10 +11,9 @@ from typing import Any
 
 from storm.benchmarks.results import as_json
 from storm.errors import NotSealed
-from storm.journal import replay
+from storm.journal import scan
 from storm.pipeline import Graph, assemble
 from storm.profiles import load
-from storm.records import Rejected
 from storm.stage import Stage
 from storm.store import Store, write_atomic
 
@@ -46,13 +45,13 @@ def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
         }
     if not (artifact.path / "plan.json").exists():
         return {**state, "state": "missing", "done": 0, "items": "?", "quarantined": 0}
-    entries = [
-        entry
+    places = [
+        place
         for path in artifact.path.glob("*.journal")
-        for entry in replay(path, stage.row, repair=False).values()
+        for place in scan(path, repair=False).values()
     ]
-    quarantined = sum(isinstance(entry.outcome, Rejected) for entry in entries)
-    done, items = len(entries) - quarantined, len(artifact.plan().items)
+    quarantined = sum(place.rejected for place in places)
+    done, items = len(places) - quarantined, len(artifact.plan().items)
     return {**state, "state": "partial", "done": done, "items": items, "quarantined": quarantined}
 
 

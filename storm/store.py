@@ -15,27 +15,25 @@ checksum, so a torn tail is dropped and its item made again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
-import math
 import os
 import shutil
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from storm import records
-from storm.errors import NotSealed, StoreError, WorkspaceBusy
+from storm import tables
+from storm.errors import NotSealed, StoreError
+from storm.lock import hold
+from storm.records import digest_of
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
-GRACE_SECONDS = 3.0  # a killed run's orphans need a moment to let go of their locks
+_BATCH_ROWS, _BATCH_BYTES = 4096, 8 << 20  # of a record batch, at most
 Row = TypeVar("Row")
 
 
@@ -89,12 +87,19 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that becomes `path`, synced, when the block ends well."""
     with renamed_into(path) as temporary, open(temporary, "wb") as f:
-        f.write(data)
+        yield f
         f.flush()
         os.fsync(f.fileno())
     sync_folder(path.parent)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    with writing(path) as f:
+        f.write(data)
 
 
 def sync_folder(folder: Path) -> None:
@@ -116,7 +121,7 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"expected JSON in {path}, found {e}; remove the folder") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedItem:
     id: str
     key: str  # sha256 of recipe, id and upstream rows: equal keys mean equal rows
@@ -128,6 +133,7 @@ class Plan:
     recipe: str
     shards: int
     items: tuple[PlannedItem, ...]
+    inputs: dict[str, str] = field(default_factory=dict)  # what each held then: its `content`
 
     def shard(self, number: int) -> list[PlannedItem]:
         return [item for item in self.items if item.shard == number]
@@ -194,12 +200,28 @@ class Artifact:
 
     def plan(self) -> Plan:
         raw = read_json(self.path / "plan.json")
-        return Plan(raw["recipe"], raw["shards"], tuple(PlannedItem(*i) for i in raw["items"]))
+        items = tuple(PlannedItem(*i) for i in raw["items"])
+        return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
 
     def write_plan(self, plan: Plan) -> None:
         items = [[i.id, i.key, i.shard] for i in plan.items]
-        raw = {"recipe": plan.recipe, "shards": plan.shards, "items": items}
-        write_json(self.path / "plan.json", raw)
+        raw = {"recipe": plan.recipe, "shards": plan.shards, "inputs": plan.inputs, "items": items}
+        write_atomic(self.path / "plan.json", json.dumps(raw).encode() + b"\n")
+
+    def planned_from(self) -> dict[str, str]:
+        """What each input held when this was planned; of a sealed one the manifest tells."""
+        try:
+            inputs = self.manifest()["inputs"]
+        except NotSealed:
+            return self.plan().inputs
+        return {name: rest[0] for name, (_, _, *rest) in inputs.items() if rest}
+
+    def content(self) -> str:
+        """A digest of all sealed rows: equal ones mean that nothing made from them changes."""
+        manifest = self.manifest()
+        if "content" in manifest:
+            return manifest["content"]
+        return content_of([self.path / s["name"] for s in manifest["shards"]])  # an older release
 
     def files(self) -> dict[str, dict[str, Any]]:
         return read_json(self.path / "files.json")
@@ -247,21 +269,13 @@ class Artifact:
         files = self.files()
         return [p for p in sorted(self.path.glob("shard-*.arrow")) if _is_whole(p, files)]
 
-    def tables(self) -> Iterator[pa.Table]:
-        for path in self.shard_paths():
-            yield open_shard(path)
-
     def rows(self, row_type: type[Row]) -> Iterator[Row]:
-        for table in self.tables():
-            yield from records.from_table(table, row_type)
+        for path in self.shard_paths():
+            yield from rows_of(path, row_type)
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""
-        found: dict[str, str] = {}
-        for table in self.tables():
-            ids, digests = table.column("id").to_pylist(), table.column("_digest").to_pylist()
-            found.update(zip(ids, digests, strict=True))
-        return found
+        return {i: digest for path in self.shard_paths() for i, digest in _digests(path)}
 
     def blob_path(self, item_id: str, suffix: str) -> Path:
         """Where the blob of an item lies; ids never stand in paths."""
@@ -273,53 +287,29 @@ class Artifact:
         with contextlib.ExitStack() as held:
             for path in self.path.glob("*.lock"):
                 held.enter_context(self.lock(path.stem))
-            self._unseal()
+            self.unseal()
             shutil.rmtree(self.path, ignore_errors=True)
 
     def drop_damaged(self) -> None:
         """Take the seal back and remove what is damaged; the rest can be taken over."""
         bad = self.damaged(thorough=False) if self.has_manifest else []
-        self._unseal()
+        self.unseal()
         for name in bad:
             (self.path / name).unlink(missing_ok=True)
 
-    def _unseal(self) -> None:
+    def clear(self) -> None:
+        """Remove everything but the plan and the locks."""
+        self.unseal()
+        for path in self.path.iterdir():
+            if path.name != "plan.json" and path.suffix != ".lock":
+                remove(path)
+
+    def unseal(self) -> None:
         (self.path / "manifest.json").unlink(missing_ok=True)  # first: it is never half there
 
-    @contextlib.contextmanager
-    def lock(self, name: str, *, wait: bool = False) -> Iterator[int]:
-        """Hold `<name>.lock`; the kernel lets go when its holder and its children are gone."""
-        path = self.path / f"{name}.lock"
-        deadline = time.monotonic() + (math.inf if wait else GRACE_SECONDS)
-        while (fd := _try_lock(path)) is None:
-            if time.monotonic() > deadline:
-                with contextlib.suppress(FileNotFoundError):
-                    raise WorkspaceBusy(
-                        f"{self.stage} ({self.path.name}) is being made by {path.read_text()}; "
-                        f"wait for it, or pass --wait"
-                    )
-            time.sleep(0.1)
-        try:
-            os.ftruncate(fd, 0)
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
-            yield fd
-        finally:
-            os.close(fd)
-
-
-def _try_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None if another one does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_ino == path.stat().st_ino:  # else its folder was removed meanwhile
-            return fd
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(fd)
-    return None
+    def lock(self, name: str, *, wait: bool = False) -> contextlib.AbstractContextManager[int]:
+        """Hold `<name>.lock`; raises WorkspaceBusy if another one holds it and `wait` is false."""
+        return hold(self.path / f"{name}.lock", f"{self.stage} ({self.path.name})", wait=wait)
 
 
 def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
@@ -335,14 +325,65 @@ def open_shard(path: Path) -> pa.Table:
 
 def read_rows(paths: Sequence[Path | str], row_type: type[Row]) -> list[Row]:
     """All rows of some sealed shards; arrays are views of the memory-mapped files."""
-    return [row for path in paths for row in records.from_table(open_shard(Path(path)), row_type)]
+    return [row for path in paths for row in rows_of(Path(path), row_type)]
 
 
-def write_shard(path: Path, rows: Sequence[Any], keys: Sequence[str]) -> None:
-    table = records.to_table(rows)
-    table = table.append_column("_key", pa.array(keys, pa.string()))
-    table = table.append_column("_digest", pa.array([records.digest_of(r) for r in rows]))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    write_atomic(path, sink.getvalue())
+def rows_of(path: Path, row_type: type[Row]) -> Iterator[Row]:
+    """The rows of a sealed shard, those of one record batch in memory at a time."""
+    for batch in open_shard(path).to_batches():
+        yield from tables.from_table(pa.Table.from_batches([batch]), row_type)
+
+
+def keyed_rows_of(
+    path: Path, row_type: type[Row], wanted: Callable[[str, str], bool]
+) -> Iterator[tuple[Row, str]]:
+    """Rows of a sealed shard with their keys, where `wanted(id, key)`."""
+    for batch in open_shard(path).to_batches():
+        found = list(zip(batch["id"].to_pylist(), batch["_key"].to_pylist(), strict=True))
+        at = [n for n, (item_id, key) in enumerate(found) if wanted(item_id, key)]
+        if at:
+            rows = tables.from_table(pa.Table.from_batches([batch.take(pa.array(at))]), row_type)
+            yield from zip(rows, (found[n][1] for n in at), strict=True)
+
+
+def _digests(path: Path) -> Iterator[tuple[str, str]]:
+    """Id and digest of each row of a shard."""
+    for batch in open_shard(path).select(["id", "_digest"]).to_batches():
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def content_of(paths: Iterable[Path]) -> str:
+    """A digest of all rows of some shards."""
+    found = hashlib.sha256()
+    for path in paths:
+        for item_id, row_digest in _digests(path):
+            found.update(f"{row_digest}{item_id}\0".encode())
+    return found.hexdigest()
+
+
+def write_shard(path: Path, rows: Iterable[Any], keys: Iterable[str]) -> None:
+    """Rows, gone through twice, and their keys; a record batch of them in memory at a time."""
+    shapes, writer = tables.shapes_of(rows), None
+    with writing(path) as f:
+        for batch in _batches(zip(rows, keys, strict=True)):
+            made, theirs = zip(*batch, strict=True)
+            table = tables.to_table(made, shapes)
+            table = table.append_column("_key", pa.array(theirs, pa.string()))
+            table = table.append_column("_digest", pa.array([digest_of(r) for r in made]))
+            writer = writer or pa.ipc.new_stream(f, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+
+
+def _batches(rows: Iterable[tuple[Any, str]]) -> Iterator[list[tuple[Any, str]]]:
+    """As many rows as one record batch holds; the cuts depend on the rows alone."""
+    batch, size = [], 0
+    for row, key in rows:
+        batch.append((row, key))
+        size += tables.bytes_of(row)
+        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
