@@ -39,6 +39,7 @@ from storm.thought_videos.stage import ThoughtVideosStage
 from storm.training.spec import AlignPhase, AnswerPhase, Frozen, TextPhase, VisionPhase
 from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
 from storm.video_features.stage import VideoFeaturesStage
+from storm.videos.hub import QuestionDataset
 from storm.videos.sampling import FrameSampling
 from storm.videos.sources import QuestionFile
 from storm.videos.stage import QuestionVideos, VideoStage
@@ -82,11 +83,13 @@ class Arms(Frozen):
 
 def _source_tag(raw: Any) -> str:
     kind = raw.get("kind") if isinstance(raw, dict) else getattr(raw, "kind", None)
-    return "shell" if kind == "shell" else "file"
+    return kind if kind in ("shell", "datasets") else "file"
 
 
 VideosSource = Annotated[
-    Annotated[ShellSource, Tag("shell")] | Annotated[QuestionFile, Tag("file")],
+    Annotated[ShellSource, Tag("shell")]
+    | Annotated[QuestionFile, Tag("file")]
+    | Annotated[QuestionDataset, Tag("datasets")],
     Discriminator(_source_tag),
 ]
 

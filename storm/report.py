@@ -13,6 +13,7 @@ from storm.benchmarks.results import as_json
 from storm.errors import NotSealed
 from storm.journal import scan
 from storm.pipeline import Graph, assemble
+from storm.planning import is_settled
 from storm.profiles import load
 from storm.stage import Stage
 from storm.store import Store, write_atomic
@@ -25,7 +26,10 @@ def _graph(profile: str, overrides: Sequence[str]) -> Graph:
 
 
 def stage_states(root: str, profile: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """For each stage: `sealed`, `partial` or `missing`, and how many items are done."""
+    """For each stage: `sealed`, `stale`, `partial` or `missing`, and how many items are done.
+
+    `stale`: sealed, but an input, or one before it, holds other rows since.
+    """
     return [_state(stage, Store(root)) for stage in _graph(profile, overrides)]
 
 
@@ -38,7 +42,7 @@ def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
         done, items = manifest["rows"], manifest["rows"] + quarantined
         return {
             **state,
-            "state": "sealed",
+            "state": "sealed" if is_settled(stage, store) else "stale",
             "done": done,
             "items": items,
             "quarantined": quarantined,

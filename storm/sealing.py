@@ -14,14 +14,13 @@ from storm.errors import StageFailed
 from storm.journal import Place, read, scan
 from storm.planning import plan
 from storm.records import Rejected
+from storm.shards import content_of, rows_of
 from storm.stage import Stage
 from storm.store import (
     FORMAT,
     Artifact,
     Store,
-    content_of,
     remove,
-    rows_of,
     sha256_file,
     sync_folder,
     write_json,

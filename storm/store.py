@@ -20,20 +20,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import pyarrow as pa
-
-from storm import tables
 from storm.errors import NotSealed, StoreError
 from storm.lock import hold
-from storm.records import digest_of
+from storm.shards import content_of, digests_of, rows_of, write_rows
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
-_BATCH_ROWS, _BATCH_BYTES = 4096, 8 << 20  # of a record batch, at most
 Row = TypeVar("Row")
 
 
@@ -151,6 +147,11 @@ class Store:
 
     def artifact(self, stage: str, fingerprint: str) -> Artifact:
         return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)
+
+    def sealed_once(self, stage: str = "*") -> list[Artifact]:
+        """Artifacts with a manifest, of one stage or of all, damaged since or not."""
+        found = sorted(self.root.glob(f"{stage}/*/manifest.json"))
+        return [Artifact(p.parent, p.parents[1].name, p.parent.name) for p in found]
 
     def of_recipe(self, stage: str, recipe: str) -> list[Artifact]:
         """Artifacts of this stage that were planned with `recipe`, sealed or not."""
@@ -275,7 +276,7 @@ class Artifact:
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""
-        return {i: digest for path in self.shard_paths() for i, digest in _digests(path)}
+        return {i: digest for path in self.shard_paths() for i, digest in digests_of(path)}
 
     def blob_path(self, item_id: str, suffix: str) -> Path:
         """Where the blob of an item lies; ids never stand in paths."""
@@ -317,73 +318,12 @@ def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
     return entry is not None and path.exists() and sha256_once(path) == entry["sha256"]
 
 
-def open_shard(path: Path) -> pa.Table:
-    """A sealed shard, memory-mapped."""
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_stream(source).read_all()
-
-
 def read_rows(paths: Sequence[Path | str], row_type: type[Row]) -> list[Row]:
     """All rows of some sealed shards; arrays are views of the memory-mapped files."""
     return [row for path in paths for row in rows_of(Path(path), row_type)]
 
 
-def rows_of(path: Path, row_type: type[Row]) -> Iterator[Row]:
-    """The rows of a sealed shard, those of one record batch in memory at a time."""
-    for batch in open_shard(path).to_batches():
-        yield from tables.from_table(pa.Table.from_batches([batch]), row_type)
-
-
-def keyed_rows_of(
-    path: Path, row_type: type[Row], wanted: Callable[[str, str], bool]
-) -> Iterator[tuple[Row, str]]:
-    """Rows of a sealed shard with their keys, where `wanted(id, key)`."""
-    for batch in open_shard(path).to_batches():
-        found = list(zip(batch["id"].to_pylist(), batch["_key"].to_pylist(), strict=True))
-        at = [n for n, (item_id, key) in enumerate(found) if wanted(item_id, key)]
-        if at:
-            rows = tables.from_table(pa.Table.from_batches([batch.take(pa.array(at))]), row_type)
-            yield from zip(rows, (found[n][1] for n in at), strict=True)
-
-
-def _digests(path: Path) -> Iterator[tuple[str, str]]:
-    """Id and digest of each row of a shard."""
-    for batch in open_shard(path).select(["id", "_digest"]).to_batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-def content_of(paths: Iterable[Path]) -> str:
-    """A digest of all rows of some shards."""
-    found = hashlib.sha256()
-    for path in paths:
-        for item_id, row_digest in _digests(path):
-            found.update(f"{row_digest}{item_id}\0".encode())
-    return found.hexdigest()
-
-
 def write_shard(path: Path, rows: Iterable[Any], keys: Iterable[str]) -> None:
-    """Rows, gone through twice, and their keys; a record batch of them in memory at a time."""
-    shapes, writer = tables.shapes_of(rows), None
+    """Rows, gone through twice, and their keys as a shard."""
     with writing(path) as f:
-        for batch in _batches(zip(rows, keys, strict=True)):
-            made, theirs = zip(*batch, strict=True)
-            table = tables.to_table(made, shapes)
-            table = table.append_column("_key", pa.array(theirs, pa.string()))
-            table = table.append_column("_digest", pa.array([digest_of(r) for r in made]))
-            writer = writer or pa.ipc.new_stream(f, table.schema)
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
-
-
-def _batches(rows: Iterable[tuple[Any, str]]) -> Iterator[list[tuple[Any, str]]]:
-    """As many rows as one record batch holds; the cuts depend on the rows alone."""
-    batch, size = [], 0
-    for row, key in rows:
-        batch.append((row, key))
-        size += tables.bytes_of(row)
-        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        write_rows(f, rows, keys)

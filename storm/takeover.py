@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from storm.journal import Entry, read, scan
+from storm.shards import keyed_rows_of
 from storm.stage import Stage
 from storm.store import (
     Artifact,
     PlannedItem,
     Store,
-    keyed_rows_of,
     remove,
     sha256_file,
     sha256_tree,
