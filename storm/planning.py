@@ -64,7 +64,11 @@ def is_current(stage: Stage[Any], store: Store) -> bool:
 
 
 def is_settled(stage: Stage[Any], store: Store) -> bool:
-    """Whether the stage, if it was sealed, and all before it are current."""
-    if not stage.artifact(store).has_manifest:
-        return True
+    """Whether the stage and all before it are current, and none of them is being made.
+
+    An artifact that is not there at all does not count: what was made from it stays.
+    """
+    artifact = stage.artifact(store)
+    if not artifact.has_manifest:
+        return not artifact.has_plan
     return is_current(stage, store) and all(is_settled(s, store) for s in stage.inputs.values())

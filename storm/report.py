@@ -28,7 +28,7 @@ def _graph(profile: str, overrides: Sequence[str]) -> Graph:
 def stage_states(root: str, profile: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
     """For each stage: `sealed`, `stale`, `partial` or `missing`, and how many items are done.
 
-    `stale`: sealed, but an input, or one before it, holds other rows since.
+    `stale`: sealed, but an input, or one before it, holds other rows since or is being made.
     """
     return [_state(stage, Store(root)) for stage in _graph(profile, overrides)]
 

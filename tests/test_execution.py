@@ -123,7 +123,7 @@ def test_a_stopped_run_starts_no_more_children(
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for(lambda: "05" in diary.read_text())
+    wait_for(lambda: " 05\n" in diary.read_text())
     kill_children()
     thread.join(10)
     assert [str(e) for e in errors] == ["stopped"]

@@ -53,7 +53,8 @@ class Targets:
         return int(self._ends[-1])
 
     def __getitem__(self, row: int) -> Item:
-        return {"id": self.ids[row].as_py(), "latents": self.latents(row)}
+        latents = self.latents(row)  # first: it says what a wrong row is
+        return {"id": self.ids[row].as_py(), "latents": latents}
 
     def latents(self, row: int) -> torch.Tensor:
         """(K, hidden), a view of the mapped file."""

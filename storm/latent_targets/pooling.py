@@ -71,14 +71,14 @@ class TemporalPooling:
 
 
 class AttentionPooling:
-    """K weighted averages, each over one stretch of time, led by what is particular to it.
+    """K weighted averages, each over one stretch of time, led by what happens in it.
 
     As in pooling by attention with seeds (Set Transformer, arXiv 1810.00825), but nothing is
-    learned: the seed of group i is the average of its tokens minus the average of all tokens,
-    the keys are the tokens minus that same average, and weights are the softmax of `sharpness`
-    times their cosine. What stays the same all through the clip (most of a background) points
-    nowhere and weighs little where something happens. The groups are those of `flat`; a clip
-    in which nothing changes over time, or `sharpness` 0, gives what `flat` gives.
+    learned. A token's key is what it differs by from the average of its place over all time, so
+    what stays the same has none. The seed of group i is the direction of its average key; weights
+    are the softmax of `sharpness` times the keys' parts along it, in units of the tokens' size.
+    The groups are those of `flat`; a clip that stands still, or `sharpness` 0, gives what `flat`
+    gives.
     """
 
     class Config(BaseModel):
@@ -99,17 +99,18 @@ class AttentionPooling:
     def __call__(self, tokens: torch.Tensor, grid_thw: tuple[int, int, int]) -> torch.Tensor:
         """(N, d) tokens of a (t, h, w) grid of patches to (K, d); raises ConfigError if N < K."""
         import torch
-        import torch.nn.functional as F
 
-        _steps(tokens, grid_thw)
+        steps, n = _steps(tokens, grid_thw), len(tokens)
         _refuse_fewer(tokens, self.k)
-        n, keys = len(tokens), tokens - tokens.mean(0)
+        places = tokens.reshape(steps, -1, tokens.shape[-1])
+        keys = (places - places.mean(0)).reshape(n, -1)
+        size = tokens.square().sum(1).mean().sqrt().clamp_min(1e-12)
         pooled = []
         for i in range(self.k):
             group = slice(i * n // self.k, -(-(i + 1) * n // self.k))
-            seed = keys[group].mean(0, keepdim=True)
-            cosine = F.cosine_similarity(keys[group], seed, dim=1)
-            weights = torch.softmax(self.config.sharpness * cosine, 0)
+            seed = keys[group].mean(0)
+            seed = seed / (seed.norm() + 1e-3 * size)  # of rounding alone: no direction
+            weights = torch.softmax(self.config.sharpness * (keys[group] @ seed) / size, 0)
             pooled.append(weights @ tokens[group])
         return torch.stack(pooled)
 
