@@ -16,8 +16,9 @@ from prefect.states import Completed, State
 
 from flows.console import Console
 from flows.slots import Slots
-from storm.execution import make_shard, prepare, seal, shards_of
+from storm.execution import make_shard, prepare, seal
 from storm.pipeline import Graph
+from storm.planning import is_current, shards_of
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.store import Store
@@ -34,9 +35,15 @@ class Maker:
         """Submit every stage; the futures of all, to be waited for."""
         ends: dict[int, PrefectFuture[Any]] = {}
         futures: list[PrefectFuture[Any]] = []
+        cached: set[int] = set()
         for rank, stage in enumerate(graph):
             upstream = [ends[id(needed)] for needed in stage.inputs.values()]
-            shards = [] if self._is_cached(stage) else self._submit_shards(stage, rank, upstream)
+            settled = all(id(needed) in cached for needed in stage.inputs.values())
+            if self._is_cached(stage) and settled:  # else the rows of an input may change
+                cached.add(id(stage))
+                shards = []
+            else:
+                shards = self._submit_shards(stage, rank, upstream)
             end = self._task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
             ends[id(stage)] = end
             futures += [*shards, end]
@@ -59,9 +66,9 @@ class Maker:
         )
 
     def _is_cached(self, stage: Stage[Any]) -> bool:
-        """Whether the stage is sealed already; never asked of stages whose inputs are not."""
+        """Whether the stage is sealed, from what its inputs hold as far as they are."""
         prepare(stage, self.store)
-        return stage.artifact(self.store).sealed
+        return stage.artifact(self.store).sealed and is_current(stage, self.store)
 
     def _shard(self, stage: Stage[Any], number: int, rank: int) -> None:
         whole_node = stage.indivisible and self.runtime.gpus > 0  # training takes every GPU

@@ -16,11 +16,10 @@ from prefect.settings import PREFECT_API_URL
 from flows.console import Console
 from flows.make import Maker
 from storm.errors import StageFailed, StormError, WorkspaceBusy
-from storm.execution import forget, plan_anew
-from storm.pipeline import Graph, assemble
+from storm.execution import forget
+from storm.pipeline import assemble
 from storm.profiles import load
 from storm.runtime import kill_children
-from storm.stage import Stage
 from storm.store import Store
 
 
@@ -34,14 +33,15 @@ def make_target(
 ) -> None:
     """Make the stage `target` of a profile and all it needs; call it inside a flow.
 
-    `refresh` names stages whose artifacts are removed first. Raises StageFailed with every cause;
+    `refresh` names stages whose artifacts are removed first; what was made from them stays where
+    their rows come out the same. Raises StageFailed with every cause;
     WorkspaceBusy if another run makes the same.
     """
     config = load(profile, overrides)
     store = Store(root)
     graph = assemble(config)
     for title in refresh:
-        refresh_stage(graph, graph.find(title), store)
+        forget(graph.find(title), store)
     # one run for a target: two would each hold what the other needs
     with graph.find(target).artifact(store).lock("run", wait=wait_for_lock), Console() as console:
         maker = Maker(store, config.runtime, console, wait=wait_for_lock)
@@ -56,16 +56,6 @@ def make_target(
     if causes:
         text = "\n".join(dict.fromkeys(map(str, causes)))
         raise (WorkspaceBusy if isinstance(causes[0], WorkspaceBusy) else StageFailed)(text)
-
-
-def refresh_stage(graph: Graph, stage: Stage[Any], store: Store) -> None:
-    """Make a stage again; what depends on it is planned anew and keeps rows that come out equal."""
-    stale = {stage.fingerprint}
-    forget(stage, store)
-    for later in graph:
-        if stale & {needed.fingerprint for needed in later.inputs.values()}:
-            stale.add(later.fingerprint)
-            plan_anew(later, store)
 
 
 def _cause(state: Any) -> Any:

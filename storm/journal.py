@@ -3,26 +3,27 @@
     record := b"SJ01" length:u32 checksum:8 bytes payload
     payload := header length:u32, header (JSON), row (Arrow IPC stream, empty if rejected)
 
-A process that is killed leaves at most a torn last record, which `replay` drops.
+A process that is killed leaves at most a torn last record, which `scan` drops.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from storm import records
 from storm.records import Rejected
-from storm.store import write_atomic
+from storm.store import writing
+from storm.tables import from_table, to_table
 
 _MAGIC = b"SJ01"
 _HEAD = struct.Struct("<4sI8s")
@@ -49,7 +50,7 @@ def _encode(entry: Entry) -> bytes:
     if entry.rejected:
         header["rejected"] = asdict(entry.outcome)
     else:
-        table = records.to_table([entry.outcome])
+        table = to_table([entry.outcome])
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
@@ -59,48 +60,92 @@ def _encode(entry: Entry) -> bytes:
     return _HEAD.pack(_MAGIC, len(payload), _checksum(payload)) + payload
 
 
-def _decode(payload: bytes, row_type: type) -> Entry:
+def _header(payload: bytes) -> tuple[dict[str, Any], int]:
+    """What stands before the row, and where that begins."""
     (size,) = struct.unpack_from("<I", payload)
-    header = json.loads(payload[4 : 4 + size])
+    return json.loads(payload[4 : 4 + size]), 4 + size
+
+
+def _decode(payload: bytes, row_type: type) -> Entry:
+    header, start = _header(payload)
     if "rejected" in header:
         return Entry(header["id"], header["key"], Rejected(**header["rejected"]))
-    table = pa.ipc.open_stream(payload[4 + size :]).read_all()
-    return Entry(header["id"], header["key"], records.from_table(table, row_type)[0])
+    table = pa.ipc.open_stream(pa.py_buffer(payload).slice(start)).read_all()
+    return Entry(header["id"], header["key"], from_table(table, row_type)[0])
 
 
-def _payloads(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Whole records and where each ends; stops at the first that is torn."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an item's last whole record stands in its journal."""
+
+    key: str
+    rejected: bool
+    at: int  # of the payload, in bytes
+    length: int
+
+
+def _payloads(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Whole records, where the payload begins and what it is; stops at the first that is torn."""
     at = 0
-    while at + _HEAD.size <= len(data):
-        magic, length, checksum = _HEAD.unpack_from(data, at)
-        payload = data[at + _HEAD.size : at + _HEAD.size + length]
+    while len(head := file.read(_HEAD.size)) == _HEAD.size:
+        magic, length, checksum = _HEAD.unpack(head)
+        payload = file.read(length) if magic == _MAGIC else b""
         if magic != _MAGIC or len(payload) < length or _checksum(payload) != checksum:
             return
+        yield at + _HEAD.size, payload
         at += _HEAD.size + length
-        yield payload, at
+
+
+def scan(path: Path, *, repair: bool = True) -> dict[str, Place]:
+    """Item id -> where its last record stands. No row is read, so memory stays small.
+
+    `repair` cuts a torn tail off the file; for its owner only.
+    """
+    places: dict[str, Place] = {}
+    end = 0
+    try:
+        with open(path, "rb") as file:
+            for at, payload in _payloads(file):
+                header, _ = _header(payload)
+                places.pop(header["id"], None)  # the order is that of the last records
+                places[header["id"]] = Place(header["key"], "rejected" in header, at, len(payload))
+                end = at + len(payload)
+            torn = file.seek(0, os.SEEK_END) > end
+    except FileNotFoundError:
+        return {}
+    if repair and torn:
+        os.truncate(path, end)
+    return places
+
+
+def read(path: Path, row_type: type, places: Iterable[Place]) -> Iterator[Entry]:
+    """The entries at some places, one in memory at a time."""
+    with contextlib.ExitStack() as opened:
+        file = None
+        for place in places:
+            file = file or opened.enter_context(open(path, "rb"))
+            file.seek(place.at)
+            yield _decode(file.read(place.length), row_type)
 
 
 def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:
-    """Item id -> its last entry. `repair` cuts a torn tail off the file; for its owner only."""
-    try:
-        data, end, entries = path.read_bytes(), 0, {}
-    except FileNotFoundError:
-        return {}
-    for payload, end in _payloads(data):  # noqa: B007 - `end` is used below
-        entry = _decode(payload, row_type)
-        entries[entry.id] = entry
-    if repair and end < len(data):
-        os.truncate(path, end)
-    return entries
+    """Item id -> its last entry."""
+    places = scan(path, repair=repair)
+    return dict(zip(places, read(path, row_type, places.values()), strict=True))
 
 
-def keep(path: Path, row_type: type, wanted: Callable[[Entry], bool]) -> dict[str, Entry]:
+def keep(path: Path, row_type: type, wanted: Callable[[Entry], bool]) -> dict[str, Place]:
     """Rewrite a journal without the entries that are not wanted; those that stay."""
-    entries = replay(path, row_type)
-    kept = {item_id: entry for item_id, entry in entries.items() if wanted(entry)}
-    if len(kept) < len(entries):
-        write_atomic(path, b"".join(_encode(entry) for entry in kept.values()))
-    return kept
+    places = scan(path)
+    entries = read(path, row_type, places.values())
+    kept = [p for p, entry in zip(places.values(), entries, strict=True) if wanted(entry)]
+    if len(kept) == len(places):
+        return places
+    with open(path, "rb") as old, writing(path) as new:
+        for place in kept:
+            old.seek(place.at - _HEAD.size)
+            new.write(old.read(_HEAD.size + place.length))
+    return scan(path)
 
 
 class Journal:

@@ -22,7 +22,11 @@ from storm.errors import ConfigError
 from storm.keyframes.kinds import AnySelector
 from storm.keyframes.stage import KeyframesStage
 from storm.latent_targets.pooling import Pooling
-from storm.latent_targets.stage import LatentTargetsStage
+from storm.latent_targets.stage import (
+    LatentTargetsStage,
+    PooledTargetsStage,
+    ThoughtFeaturesStage,
+)
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.student.lora import Lora
@@ -43,6 +47,7 @@ from storm.training.spec import (
 )
 from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
 from storm.video_features.stage import VideoFeaturesStage
+from storm.videos.hub import QuestionDataset
 from storm.videos.sampling import FrameSampling
 from storm.videos.sources import QuestionFile
 from storm.videos.stage import QuestionVideos, VideoStage
@@ -87,11 +92,13 @@ class Arms(Frozen):
 
 def _source_tag(raw: Any) -> str:
     kind = raw.get("kind") if isinstance(raw, dict) else getattr(raw, "kind", None)
-    return "shell" if kind == "shell" else "file"
+    return kind if kind in ("shell", "datasets") else "file"
 
 
 VideosSource = Annotated[
-    Annotated[ShellSource, Tag("shell")] | Annotated[QuestionFile, Tag("file")],
+    Annotated[ShellSource, Tag("shell")]
+    | Annotated[QuestionFile, Tag("file")]
+    | Annotated[QuestionDataset, Tag("datasets")],
     Discriminator(_source_tag),
 ]
 
@@ -111,6 +118,7 @@ class PipelineConfig(Frozen):
     sampling: FrameSampling
     thought_sampling: FrameSampling
     pooling: Pooling
+    keep_tokens: bool = False  # of thought videos: another pooling or K encodes nothing again
     dtype: Literal["float32", "bfloat16"] = "float32"
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)
@@ -252,14 +260,12 @@ class _Drawing:
             seed=config.seed,
             **self.how("thought_videos"),
         )
-        return LatentTargetsStage(
-            clips,
-            base,
-            config.thought_sampling,
-            config.pooling,
-            config.dtype,
-            **self.how("latent_targets"),
-        )
+        seen = (clips, base, config.thought_sampling, config.dtype)
+        pooled = (*seen, config.student.latent.k, config.pooling)
+        if not config.keep_tokens:
+            return LatentTargetsStage(*pooled, **self.how("latent_targets"))
+        features = ThoughtFeaturesStage(*seen, **self.how("thought_features"))
+        return PooledTargetsStage(*pooled, features, **self.how("latent_targets"))
 
     def storm(
         self,

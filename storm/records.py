@@ -1,24 +1,19 @@
 """The row types: one frozen dataclass for every boundary between two stages.
 
-A row knows its Arrow schema (`schema_of`) and converts both ways (`to_table`, `from_table`).
 Units stand in the names; shapes and ranges in the field comments; `__post_init__` holds
-the invariants, so a bad row can't be made.
+the invariants, so a bad row can't be made. numpy has no bfloat16: an array of uint16 holds its
+bits. `storm.tables` turns rows into Arrow tables and back.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
-import types
-import typing
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
 from storm.errors import DataError
 
@@ -136,6 +131,12 @@ class VideoFeatures:
     pts_seconds: tuple[float, ...]  # of the sampled frames
 
 
+def _is_finite(array: np.ndarray) -> bool:
+    if array.dtype == np.uint16:  # bits of bfloat16: all ones in the exponent are NaN or infinity
+        return bool((array & 0x7F80 != 0x7F80).all())
+    return bool(np.isfinite(array).all())
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatentTarget:
     """What the K latent states of one question are aligned with."""
@@ -145,10 +146,7 @@ class LatentTarget:
 
     def __post_init__(self):
         _check(self.latents.ndim == 2, f"expected (K, hidden), found {self.latents.shape = }")
-        _check(
-            bool(np.isfinite(self.latents).all()),
-            "expected finite target latents, found NaN or infinity",
-        )
+        _check(_is_finite(self.latents), "expected finite target latents, found NaN or infinity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,112 +196,13 @@ class Score:
         )
 
 
-Row = TypeVar("Row")
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """An item that can't be made: what becomes its quarantine entry."""
 
-_SCALARS: dict[Any, pa.DataType] = {
-    str: pa.string(),
-    bytes: pa.binary(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
-
-
-def _arrow_type(annotation: Any) -> pa.DataType:
-    if annotation in _SCALARS:
-        return _SCALARS[annotation]
-    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Literal:
-        return pa.string()
-    if origin is tuple:
-        return pa.list_(_arrow_type(args[0]))
-    if isinstance(origin, types.UnionType):
-        return _arrow_type(args[0])
-    raise TypeError(f"no Arrow type for {annotation!r}")
-
-
-def _hints(row_type: type) -> dict[str, Any]:
-    return typing.get_type_hints(row_type)
-
-
-def _is_array(annotation: Any) -> bool:
-    return annotation is np.ndarray
-
-
-def to_table(rows: Sequence[Any]) -> pa.Table:
-    """Rows of one type as an Arrow table.
-
-    An array field of one shape becomes a FixedSizeList column (read zero-copy); arrays of
-    several shapes become bytes beside a `<name>_shape` column. The element type and the shape
-    stand in the field's metadata.
-    """
-    row_type = type(rows[0])
-    columns: list[pa.Array] = []
-    fields: list[pa.Field] = []
-    for name, annotation in _hints(row_type).items():
-        values = [getattr(row, name) for row in rows]
-        if not _is_array(annotation):
-            kind = _arrow_type(annotation)
-            fields.append(pa.field(name, kind))
-            columns.append(pa.array(values, kind))
-            continue
-        dtype = values[0].dtype
-        if any(v.dtype != dtype for v in values):
-            raise DataError(f"expected one element type in {name}, found several")
-        shapes = {v.shape for v in values}
-        meta = {"dtype": str(dtype)}
-        if len(shapes) == 1 and values[0].size:  # Arrow has no lists of fixed size 0
-            meta["shape"] = json.dumps(values[0].shape)
-            flat = pa.array(np.concatenate([v.reshape(-1) for v in values]))
-            columns.append(pa.FixedSizeListArray.from_arrays(flat, values[0].size))
-            fields.append(pa.field(name, columns[-1].type, metadata=meta))
-        else:
-            columns.append(pa.array([v.tobytes() for v in values], pa.large_binary()))
-            fields.append(pa.field(name, pa.large_binary(), metadata=meta))
-            columns.append(pa.array([list(v.shape) for v in values], pa.list_(pa.int64())))
-            fields.append(pa.field(f"{name}_shape", columns[-1].type))
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
-
-
-def column_as_numpy(table: pa.Table, name: str) -> list[np.ndarray]:
-    """An array column as one read-only view a row, without copying."""
-    field = table.schema.field(name)
-    dtype = np.dtype(field.metadata[b"dtype"].decode())
-    views: list[np.ndarray] = []
-    for i, chunk in enumerate(table.column(name).chunks):
-        if b"shape" in field.metadata:
-            shape = json.loads(field.metadata[b"shape"])
-            views.extend(chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, *shape))
-        else:
-            shapes = table.column(f"{name}_shape").chunk(i).to_pylist()
-            _, offsets, data = chunk.buffers()
-            ends = np.frombuffer(offsets, np.int64)[chunk.offset :]
-            content = np.frombuffer(data or b"", np.uint8)
-            content.flags.writeable = False
-            for start, end, shape in zip(ends, ends[1:], shapes):
-                views.append(content[start:end].view(dtype).reshape(shape))
-    return views
-
-
-def from_table(table: pa.Table, row_type: type[Row]) -> list[Row]:
-    """The inverse of `to_table`."""
-    hints = _hints(row_type)
-    columns: dict[str, Sequence[Any]] = {}
-    for name, annotation in hints.items():
-        if name not in table.column_names:
-            raise DataError(
-                f"expected a column {name!r} for {row_type.__name__}, found {table.column_names}"
-            )
-        if _is_array(annotation):
-            columns[name] = column_as_numpy(table, name)
-        elif typing.get_origin(annotation) is tuple:
-            columns[name] = [tuple(v) for v in table.column(name).to_pylist()]
-        else:
-            columns[name] = table.column(name).to_pylist()
-    return [
-        row_type(**dict(zip(hints, values, strict=True)))
-        for values in zip(*columns.values(), strict=True)
-    ]
+    id: str
+    reason: str  # a slug, e.g. `empty_file`
+    detail: str  # one line for a person
 
 
 def digest_of(row: Any) -> str:
@@ -318,12 +217,3 @@ def digest_of(row: Any) -> str:
         else:
             digest.update(repr(value).encode())
     return digest.hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejected:
-    """An item that can't be made: what becomes its quarantine entry."""
-
-    id: str
-    reason: str  # a slug, e.g. `empty_file`
-    detail: str  # one line for a person

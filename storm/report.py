@@ -11,10 +11,10 @@ from typing import Any
 
 from storm.benchmarks.results import as_json
 from storm.errors import NotSealed
-from storm.journal import replay
+from storm.journal import scan
 from storm.pipeline import Graph, assemble
+from storm.planning import is_settled
 from storm.profiles import load
-from storm.records import Rejected
 from storm.stage import Stage
 from storm.store import Store, write_atomic
 
@@ -26,7 +26,10 @@ def _graph(profile: str, overrides: Sequence[str]) -> Graph:
 
 
 def stage_states(root: str, profile: str, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """For each stage: `sealed`, `partial` or `missing`, and how many items are done."""
+    """For each stage: `sealed`, `stale`, `partial` or `missing`, and how many items are done.
+
+    `stale`: sealed, but an input, or one before it, holds other rows since or is being made.
+    """
     return [_state(stage, Store(root)) for stage in _graph(profile, overrides)]
 
 
@@ -39,20 +42,20 @@ def _state(stage: Stage[Any], store: Store) -> dict[str, Any]:
         done, items = manifest["rows"], manifest["rows"] + quarantined
         return {
             **state,
-            "state": "sealed",
+            "state": "sealed" if is_settled(stage, store) else "stale",
             "done": done,
             "items": items,
             "quarantined": quarantined,
         }
     if not (artifact.path / "plan.json").exists():
         return {**state, "state": "missing", "done": 0, "items": "?", "quarantined": 0}
-    entries = [
-        entry
+    places = [
+        place
         for path in artifact.path.glob("*.journal")
-        for entry in replay(path, stage.row, repair=False).values()
+        for place in scan(path, repair=False).values()
     ]
-    quarantined = sum(isinstance(entry.outcome, Rejected) for entry in entries)
-    done, items = len(entries) - quarantined, len(artifact.plan().items)
+    quarantined = sum(place.rejected for place in places)
+    done, items = len(places) - quarantined, len(artifact.plan().items)
     return {**state, "state": "partial", "done": done, "items": items, "quarantined": quarantined}
 
 

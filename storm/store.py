@@ -15,27 +15,21 @@ checksum, so a torn tail is dropped and its item made again.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
-import math
 import os
 import shutil
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-import pyarrow as pa
-
-from storm import records
-from storm.errors import NotSealed, StoreError, WorkspaceBusy
+from storm.errors import NotSealed, StoreError
+from storm.lock import hold
+from storm.shards import content_of, digests_of, rows_of, write_rows
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
-GRACE_SECONDS = 3.0  # a killed run's orphans need a moment to let go of their locks
 Row = TypeVar("Row")
 
 
@@ -89,12 +83,19 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that becomes `path`, synced, when the block ends well."""
     with renamed_into(path) as temporary, open(temporary, "wb") as f:
-        f.write(data)
+        yield f
         f.flush()
         os.fsync(f.fileno())
     sync_folder(path.parent)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    with writing(path) as f:
+        f.write(data)
 
 
 def sync_folder(folder: Path) -> None:
@@ -116,7 +117,7 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"expected JSON in {path}, found {e}; remove the folder") from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedItem:
     id: str
     key: str  # sha256 of recipe, id and upstream rows: equal keys mean equal rows
@@ -128,6 +129,7 @@ class Plan:
     recipe: str
     shards: int
     items: tuple[PlannedItem, ...]
+    inputs: dict[str, str] = field(default_factory=dict)  # what each held then: its `content`
 
     def shard(self, number: int) -> list[PlannedItem]:
         return [item for item in self.items if item.shard == number]
@@ -150,6 +152,11 @@ class Store:
 
     def artifact(self, stage: str, fingerprint: str) -> Artifact:
         return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)
+
+    def sealed_once(self, stage: str = "*") -> list[Artifact]:
+        """Artifacts with a manifest, of one stage or of all, damaged since or not."""
+        found = sorted(self.root.glob(f"{stage}/*/manifest.json"))
+        return [Artifact(p.parent, p.parents[1].name, p.parent.name) for p in found]
 
     def of_recipe(self, stage: str, recipe: str) -> list[Artifact]:
         """Artifacts of this stage that were planned with `recipe`, sealed or not."""
@@ -207,8 +214,8 @@ class Artifact:
         """
         store, ring, seen = Store(self.path.parent.parent), [self], set[str]()
         while ring:
-            needed = [pair for a in ring for pair in a.manifest().get("inputs", {}).values()]
-            ring = [store.artifact(*pair) for pair in needed if pair[1] not in seen]
+            needed = [entry for a in ring for entry in a.manifest().get("inputs", {}).values()]
+            ring = [store.artifact(*entry[:2]) for entry in needed if entry[1] not in seen]
             seen.update(artifact.fingerprint for artifact in ring)
             for artifact in ring:
                 if artifact.stage == stage:
@@ -221,12 +228,28 @@ class Artifact:
 
     def plan(self) -> Plan:
         raw = read_json(self.path / "plan.json")
-        return Plan(raw["recipe"], raw["shards"], tuple(PlannedItem(*i) for i in raw["items"]))
+        items = tuple(PlannedItem(*i) for i in raw["items"])
+        return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
 
     def write_plan(self, plan: Plan) -> None:
         items = [[i.id, i.key, i.shard] for i in plan.items]
-        raw = {"recipe": plan.recipe, "shards": plan.shards, "items": items}
-        write_json(self.path / "plan.json", raw)
+        raw = {"recipe": plan.recipe, "shards": plan.shards, "inputs": plan.inputs, "items": items}
+        write_atomic(self.path / "plan.json", json.dumps(raw).encode() + b"\n")
+
+    def planned_from(self) -> dict[str, str]:
+        """What each input held when this was planned; of a sealed one the manifest tells."""
+        try:
+            inputs = self.manifest()["inputs"]
+        except NotSealed:
+            return self.plan().inputs
+        return {name: rest[0] for name, (_, _, *rest) in inputs.items() if rest}
+
+    def content(self) -> str:
+        """A digest of all sealed rows: equal ones mean that nothing made from them changes."""
+        manifest = self.manifest()
+        if "content" in manifest:
+            return manifest["content"]
+        return content_of([self.path / s["name"] for s in manifest["shards"]])  # an older release
 
     def files(self) -> dict[str, dict[str, Any]]:
         return read_json(self.path / "files.json")
@@ -274,21 +297,13 @@ class Artifact:
         files = self.files()
         return [p for p in sorted(self.path.glob("shard-*.arrow")) if _is_whole(p, files)]
 
-    def tables(self) -> Iterator[pa.Table]:
-        for path in self.shard_paths():
-            yield open_shard(path)
-
     def rows(self, row_type: type[Row]) -> Iterator[Row]:
-        for table in self.tables():
-            yield from records.from_table(table, row_type)
+        for path in self.shard_paths():
+            yield from rows_of(path, row_type)
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""
-        found: dict[str, str] = {}
-        for table in self.tables():
-            ids, digests = table.column("id").to_pylist(), table.column("_digest").to_pylist()
-            found.update(zip(ids, digests, strict=True))
-        return found
+        return {i: digest for path in self.shard_paths() for i, digest in digests_of(path)}
 
     def blob_path(self, item_id: str, suffix: str) -> Path:
         """Where the blob of an item lies; ids never stand in paths."""
@@ -300,53 +315,29 @@ class Artifact:
         with contextlib.ExitStack() as held:
             for path in self.path.glob("*.lock"):
                 held.enter_context(self.lock(path.stem))
-            self._unseal()
+            self.unseal()
             shutil.rmtree(self.path, ignore_errors=True)
 
     def drop_damaged(self) -> None:
         """Take the seal back and remove what is damaged; the rest can be taken over."""
         bad = self.damaged(thorough=False) if self.has_manifest else []
-        self._unseal()
+        self.unseal()
         for name in bad:
             (self.path / name).unlink(missing_ok=True)
 
-    def _unseal(self) -> None:
+    def clear(self) -> None:
+        """Remove everything but the plan and the locks."""
+        self.unseal()
+        for path in self.path.iterdir():
+            if path.name != "plan.json" and path.suffix != ".lock":
+                remove(path)
+
+    def unseal(self) -> None:
         (self.path / "manifest.json").unlink(missing_ok=True)  # first: it is never half there
 
-    @contextlib.contextmanager
-    def lock(self, name: str, *, wait: bool = False) -> Iterator[int]:
-        """Hold `<name>.lock`; the kernel lets go when its holder and its children are gone."""
-        path = self.path / f"{name}.lock"
-        deadline = time.monotonic() + (math.inf if wait else GRACE_SECONDS)
-        while (fd := _try_lock(path)) is None:
-            if time.monotonic() > deadline:
-                with contextlib.suppress(FileNotFoundError):
-                    raise WorkspaceBusy(
-                        f"{self.stage} ({self.path.name}) is being made by {path.read_text()}; "
-                        f"wait for it, or pass --wait"
-                    )
-            time.sleep(0.1)
-        try:
-            os.ftruncate(fd, 0)
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            os.pwrite(fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}".encode(), 0)
-            yield fd
-        finally:
-            os.close(fd)
-
-
-def _try_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None if another one does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(fd).st_ino == path.stat().st_ino:  # else its folder was removed meanwhile
-            return fd
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(fd)
-    return None
+    def lock(self, name: str, *, wait: bool = False) -> contextlib.AbstractContextManager[int]:
+        """Hold `<name>.lock`; raises WorkspaceBusy if another one holds it and `wait` is false."""
+        return hold(self.path / f"{name}.lock", f"{self.stage} ({self.path.name})", wait=wait)
 
 
 def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
@@ -354,22 +345,12 @@ def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
     return entry is not None and path.exists() and sha256_once(path) == entry["sha256"]
 
 
-def open_shard(path: Path) -> pa.Table:
-    """A sealed shard, memory-mapped."""
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_stream(source).read_all()
-
-
 def read_rows(paths: Sequence[Path | str], row_type: type[Row]) -> list[Row]:
     """All rows of some sealed shards; arrays are views of the memory-mapped files."""
-    return [row for path in paths for row in records.from_table(open_shard(Path(path)), row_type)]
+    return [row for path in paths for row in rows_of(Path(path), row_type)]
 
 
-def write_shard(path: Path, rows: Sequence[Any], keys: Sequence[str]) -> None:
-    table = records.to_table(rows)
-    table = table.append_column("_key", pa.array(keys, pa.string()))
-    table = table.append_column("_digest", pa.array([records.digest_of(r) for r in rows]))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    write_atomic(path, sink.getvalue())
+def write_shard(path: Path, rows: Iterable[Any], keys: Iterable[str]) -> None:
+    """Rows, gone through twice, and their keys as a shard."""
+    with writing(path) as f:
+        write_rows(f, rows, keys)

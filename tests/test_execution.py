@@ -23,8 +23,9 @@ from toy_helpers import (
 from toy_stages import Clips, Vectors, Whole, chain
 
 from storm.errors import DataError, StageFailed
-from storm.execution import execute, make_shard, plan, shards_of
+from storm.execution import execute, make_shard, plan
 from storm.journal import replay
+from storm.planning import shards_of
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime, kill_children
 from storm.store import Store, write_json
@@ -122,7 +123,7 @@ def test_a_stopped_run_starts_no_more_children(
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for(lambda: "05" in diary.read_text())
+    wait_for(lambda: " 05\n" in diary.read_text())
     kill_children()
     thread.join(10)
     assert [str(e) for e in errors] == ["stopped"]

@@ -58,7 +58,7 @@ def finish(driver: subprocess.Popen[str]) -> tuple[int, str]:
 def test_one_driver_at_a_time_and_no_orphans(store: Store, diary: Path) -> None:
     arguments = {"ids": IDS, "diary": str(diary)}
     first = start(store, **arguments, trouble={"05": "hang"})
-    wait_for(lambda: "05" in diary.read_text())
+    wait_for(lambda: " 05\n" in diary.read_text())
     child = int(diary.read_text().split()[0])
 
     code, errors = finish(start(store, **arguments))

@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 from storm import records
 from storm.errors import DataError
-from storm.records import digest_of, from_table, to_table
+from storm.records import digest_of
+from storm.tables import from_table, to_table
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAME = TEXT.filter(str.strip)

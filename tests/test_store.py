@@ -201,7 +201,7 @@ def hold(path: Path) -> subprocess.Popen[str]:
 def test_a_second_process_is_told_who_holds_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storm.store.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("storm.lock.GRACE_SECONDS", 0.3)
     artifact = Artifact(tmp_path, "videos", "f")
     with hold(tmp_path) as holder:
         try:

@@ -11,6 +11,7 @@ import numpy as np
 from storm.errors import DataError
 from storm.records import LatentTarget, ThoughtVideo
 from storm.store import Artifact
+from storm.tensors import as_tensor
 from storm.videos.sampling import FrameSampling
 
 
@@ -37,7 +38,7 @@ def nearest_targets(
             f"expected targets of the latents' shape {latents.shape}, found {found}: give the "
             "latent_targets that this checkpoint was trained with"
         )
-    stacked = np.stack([t.latents for t in targets])  # (N, K, d)
+    stacked = np.stack([as_tensor(t.latents).float().numpy() for t in targets])  # (N, K, d)
     gaps = np.linalg.norm(stacked - latents[None], axis=2)  # (N, K)
     best = gaps.argmin(0)
     lengths = np.linalg.norm(stacked, axis=2)

@@ -1,45 +1,110 @@
-"""The stage `latent_targets`: what the K latent states of each question are aligned with."""
+"""The stages `latent_targets` and `thought_features`: thought videos as the student sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from storm.records import Checkpoint, LatentTarget, Rejected
+from storm.records import Checkpoint, LatentTarget, VideoFeatures
 from storm.stage import Context, Stage
 from storm.store import Store
+from storm.tensors import as_array, as_tensor
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.video_features.stage import Dtype, load_student
+from storm.video_features.stage import Dtype, load_student, tower_of
 from storm.videos.sampling import FrameSampling
+
+if TYPE_CHECKING:
+    import torch
+
+    from storm.student import VideoTokens
+
+Grid = tuple[int, int, int]  # patches in time, height and width before merging
 
 
 @dataclass(frozen=True)
-class LatentTargetsStage(Stage[LatentTarget]):
-    """Thought videos through the student's frozen tower and merger, pooled to K vectors."""
-
-    name: ClassVar[str] = "latent_targets"
-    row: ClassVar[type] = LatentTarget
+class _Encoding:
+    """What it takes to see thought videos as the student does; shared by both stages."""
 
     thought_videos: ThoughtVideosStage
     base: Stage[Checkpoint]
     sampling: FrameSampling  # of the thought video
-    pooling: Any  # a Config of storm.latent_targets.pooling
     dtype: Dtype
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        (weights,) = self.base.artifact(store).index().values()
+        tower = tower_of(self.base, store)
         clips = self.thought_videos.artifact(store).index()
-        return [(item_id, (row, weights)) for item_id, row in clips.items()]
+        return [(item_id, (row, tower)) for item_id, row in clips.items()]
 
-    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget | Rejected]:
+    def encoded(self, ids: Sequence[str], context: Context) -> Iterator[tuple[str, VideoTokens]]:
+        """Each clip's merged tokens; one at a time, so that no bit hangs on its neighbours."""
         student = load_student(self.base, context, self.dtype)
-        pool = self.pooling.build(student.k)
-        root = self.thought_videos.artifact(context.store).path
-        rows = {r.id: r for r in self.thought_videos.rows(context.store)}
+        root, wanted = self.thought_videos.artifact(context.store).path, set(ids)
+        clips = {r.id: r.blob for r in self.thought_videos.rows(context.store) if r.id in wanted}
         for item_id in context.each(ids):
-            # one clip at a time: its bits don't hang on its neighbours
-            clip = self.sampling.sample(root / rows[item_id].blob, whole=True)
-            video = student.encode_video(*clip)
-            latents = pool(video.tokens.float(), video.grid_thw)
-            yield LatentTarget(id=item_id, latents=latents.cpu().numpy())
+            frames, times = self.sampling.sample(root / clips[item_id], whole=True)
+            yield item_id, student.encode_video(frames, times)
+
+
+@dataclass(frozen=True)
+class ThoughtFeaturesStage(_Encoding, Stage[VideoFeatures]):
+    """Unpooled tokens, kept so that K and pooling can be tried without encoding again."""
+
+    name: ClassVar[str] = "thought_features"
+    row: ClassVar[type] = VideoFeatures
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures]:
+        for item_id, video in self.encoded(ids, context):
+            yield VideoFeatures(
+                id=item_id,
+                tokens=as_array(video.tokens),
+                grid_thw=video.grid_thw,
+                pts_seconds=video.pts_seconds,
+            )
+
+
+@dataclass(frozen=True)
+class LatentTargetsStage(_Encoding, Stage[LatentTarget]):
+    """Thought videos through the student's frozen tower and merger, pooled to K vectors.
+
+    Pooled in float32 and stored in the training dtype.
+    """
+
+    name: ClassVar[str] = "latent_targets"
+    version: ClassVar[int] = 2
+    row: ClassVar[type] = LatentTarget
+
+    k: int
+    pooling: Any  # a Config of storm.latent_targets.pooling
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget]:
+        pool = self.pooling.build(self.k)
+        for item_id, tokens, grid in self.tokens_of(ids, context):
+            latents = pool(tokens.float(), grid).to(tokens.dtype)
+            yield LatentTarget(id=item_id, latents=as_array(latents))
+
+    def tokens_of(
+        self, ids: Sequence[str], context: Context
+    ) -> Iterator[tuple[str, torch.Tensor, Grid]]:
+        """Id, merged tokens (N, hidden) and grid of each thought video."""
+        for item_id, video in self.encoded(ids, context):
+            yield item_id, video.tokens, video.grid_thw
+
+
+@dataclass(frozen=True)
+class PooledTargetsStage(LatentTargetsStage):
+    """The same targets, bit for bit, from tokens that were kept."""
+
+    features: ThoughtFeaturesStage
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        return [(i, (row,)) for i, row in self.features.artifact(store).index().items()]
+
+    def tokens_of(
+        self, ids: Sequence[str], context: Context
+    ) -> Iterator[tuple[str, torch.Tensor, Grid]]:
+        wanted = set(ids)
+        for row in self.features.rows(context.store):
+            if row.id in wanted:
+                context.begin([row.id])
+                yield row.id, as_tensor(row.tokens), row.grid_thw

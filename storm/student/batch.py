@@ -21,6 +21,7 @@ import torch
 
 from storm.errors import DataError
 from storm.records import LETTERS, VideoFeatures
+from storm.tensors import as_array, as_tensor
 
 if TYPE_CHECKING:
     from storm.student.prompts import Prompts
@@ -40,27 +41,18 @@ class VideoTokens:
     ] = ()  # (merged tokens, hidden) a layer, if the family has it
 
     def packed(self) -> np.ndarray:
-        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`.
-
-        numpy has no bfloat16: its bits are kept as uint16.
-        """
-        packed = torch.cat([self.tokens, *self.deepstack], 1).detach().cpu().contiguous()
-        if packed.dtype == torch.bfloat16:
-            return packed.view(torch.int16).numpy().view(np.uint16)
-        return packed.float().numpy()
+        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
+        return as_array(torch.cat([self.tokens, *self.deepstack], 1))
 
     @classmethod
     def of(cls, row: VideoFeatures, hidden_size: int) -> VideoTokens:
         """The inverse of `packed` for a stored row."""
-        array = np.array(row.tokens)  # a copy: stored arrays are read-only
-        if array.ndim != 2 or array.shape[1] == 0 or array.shape[1] % hidden_size:
+        packed = as_tensor(row.tokens)
+        if packed.ndim != 2 or packed.shape[1] == 0 or packed.shape[1] % hidden_size:
             raise DataError(
                 f"expected features of video {row.id!r} as (tokens, n * {hidden_size}), found "
-                f"{array.shape}: make video_features with this student"
+                f"{tuple(packed.shape)}: make video_features with this student"
             )
-        packed = torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
-        if array.dtype == np.uint16:
-            packed = packed.view(torch.bfloat16)
         tokens, *deepstack = packed.split(hidden_size, dim=1)
         return cls(tokens, tuple(row.grid_thw), tuple(row.pts_seconds), tuple(deepstack))  # pyright: ignore
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from storm.errors import DataError
-from storm.records import LETTERS, LatentTarget, VideoFeatures, VideoSample
+from storm.latent_targets.loader import Targets
+from storm.records import LETTERS, VideoFeatures, VideoSample
 from storm.store import read_rows
 from storm.training import order
 from storm.training.spec import TrainingSpec
@@ -24,7 +26,7 @@ class Question:
     sample: VideoSample
     features: VideoFeatures  # a view of the memory-mapped shard
     hidden_size: int
-    target: torch.Tensor | None  # (K, hidden)
+    target: torch.Tensor | None  # (K, hidden), a view of the memory-mapped shard
     seed: int
     use_latents: bool
 
@@ -76,10 +78,7 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
     rows = read_rows(spec.rows.features, VideoFeatures)
     features = {row.id: row for row in rows if row.id in shown}
     with_targets = bool(spec.rows.targets)
-    targets = {
-        row.id: torch.from_numpy(np.array(row.latents, np.float32))  # stored arrays are read-only
-        for row in read_rows(spec.rows.targets, LatentTarget)
-    }
+    targets = _targets(spec.rows.targets, [s.id for s in samples]) if with_targets else {}
     kept = [s for s in samples if s.video_id in features and (not with_targets or s.id in targets)]
     if not kept:
         raise DataError(
@@ -94,6 +93,12 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
         )
         for s in kept
     ]
+
+
+def _targets(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, torch.Tensor]:
+    targets = Targets(paths)
+    rows = targets.find(wanted).tolist()
+    return {i: targets.latents(row) for i, row in zip(wanted, rows, strict=True) if row >= 0}
 
 
 def _of_another_video(

@@ -25,6 +25,14 @@ def load_student(stage: Stage[Checkpoint], context: Context, dtype: Dtype) -> An
     return Student.from_pretrained(path, dtype=dtype, device=context.runtime.device).eval()
 
 
+def tower_of(stage: Stage[Checkpoint], store: Store) -> str:
+    """A digest of a sealed training stage's vision tower: what features depend on."""
+    from storm.student.tower import tower_digest
+
+    (checkpoint,) = stage.rows(store)
+    return tower_digest(stage.artifact(store).path / checkpoint.blob)
+
+
 @dataclass(frozen=True)
 class VideoFeaturesStage(Stage[VideoFeatures]):
     """The student's view of each training and test video, made once because the tower is frozen."""
@@ -39,9 +47,9 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
     dtype: Dtype
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        (weights,) = self.base.artifact(store).index().values()
+        tower = tower_of(self.base, store)
         videos = videos_of(self.videos, store, "train", "test")
-        return [(v.video_id, (v.video_sha256, weights)) for v in videos.values()]
+        return [(v.video_id, (v.video_sha256, tower)) for v in videos.values()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures | Rejected]:
         student = load_student(self.base, context, self.dtype)

@@ -43,6 +43,10 @@ class Columns(BaseModel):
     split: str = "split"  # base, train or test
 
 
+class EmbeddedVideo:
+    """Stands for a video whose bytes are inside the data set; they are never read."""
+
+
 class BadEntry(DataError):
     """An entry that is no question. `reason` is a slug."""
 
@@ -120,6 +124,12 @@ def _question(
 def _text(value: Any, reason: str, what: str) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
+    if isinstance(value, EmbeddedVideo):
+        raise BadEntry(
+            "embedded_video",
+            "expected a path, found the video's bytes: write them to files under the root and name "
+            "those",
+        )
     if not isinstance(value, str) or not value.strip():
         raise BadEntry(reason, f"expected {what}, found {value!r}")
     _encodable(value, reason)

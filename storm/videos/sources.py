@@ -7,6 +7,7 @@ import os
 import posixpath
 import typing
 import unicodedata
+from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,41 +23,47 @@ from storm.videos.formats import BadEntry, Columns, RawQuestion, by_columns, lla
 from storm.videos.rows import Entry, read_entries
 from storm.videos.splits import assign_splits
 
-Kind = Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"]
 
-
-class QuestionFile(BaseModel):
-    """A file of questions about videos under one root."""
+class Questions(BaseModel):
+    """Questions about videos under one root, wherever their entries come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    questions: str  # the file
-    root: str | None = None  # folder of the videos; None: the question file's
-    kind: Kind = "auto"
+    questions: str  # where the entries are
+    root: str | None = None  # folder of the videos; None: that of the questions
     columns: Columns = Columns()
-    test_share: float = Field(0.2, ge=0, le=1)  # of the videos whose split the file leaves open
+    test_share: float = Field(0.2, ge=0, le=1)  # of the videos whose split is left open
     seed: int = 0  # of the split
 
     def root_path(self) -> Path:
         """The folder that video paths are relative to and may not leave."""
-        root = Path(self.root) if self.root is not None else Path(self.questions).parent
+        root = Path(self.root) if self.root is not None else self.own_folder()
         if not root.is_dir():
             raise DataError(f"expected the videos' root folder, found none: {root}")
         return root
 
+    @abstractmethod
+    def own_folder(self) -> Path:
+        """The root where none is named."""
+
+    @abstractmethod
+    def entries(self) -> list[Entry | Rejected]:
+        """Every entry; raises `DataError` if the whole can't be read."""
+
+    @abstractmethod
+    def form(self) -> str | None:
+        """`columns`, `video_r1` or `llava_video`; None: what the first entry looks like."""
+
     def read(self) -> tuple[list[RawQuestion], list[Rejected]]:
         """Every question with an id of its own; videos are not looked at.
 
-        Raises `DataError` if the file as a whole can't be read.
+        Raises `DataError` if the whole can't be read.
         """
-        path = Path(self.questions)
-        form = self.kind if self.kind in ("json", "jsonl", "csv") else None
-        entries = read_entries(path, form)
+        entries = self.entries()
         rejected = [entry for entry in entries if isinstance(entry, Rejected)]
         good = [entry for entry in entries if isinstance(entry, Entry)]
-        kind = self.kind if self.kind in ("video_r1", "llava_video") else _kind_of(good)
-        if form or kind is None:
-            kind = "columns"
+        kind = self.form() or _kind_of(good) or "columns"
+        if kind == "columns":
             self._refuse_missing_columns(good)
         questions: list[RawQuestion] = []
         for entry in good:
@@ -137,6 +144,24 @@ class QuestionFile(BaseModel):
             if question.split in typing.get_args(Split) and not isinstance(video, Rejected):
                 chosen.setdefault(video[0], typing.cast(Split, question.split))
         return chosen
+
+
+class QuestionFile(Questions):
+    """A file: JSON, JSON lines or CSV."""
+
+    kind: Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"] = "auto"
+
+    def own_folder(self) -> Path:
+        return Path(self.questions).parent
+
+    def entries(self) -> list[Entry | Rejected]:
+        return read_entries(Path(self.questions), self.kind if self._is_plain() else None)
+
+    def form(self) -> str | None:
+        return "columns" if self._is_plain() else None if self.kind == "auto" else self.kind
+
+    def _is_plain(self) -> bool:
+        return self.kind in ("json", "jsonl", "csv")
 
 
 def video_id_of(path: str) -> str:

@@ -14,7 +14,7 @@ from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
 from storm.stage import Context, Stage, not_identity
 from storm.store import Store, digest
-from storm.videos.sources import QuestionFile
+from storm.videos.sources import Questions
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class VideoStage(Stage[VideoSample]):
 
 @dataclass(frozen=True)
 class QuestionVideos(VideoStage):
-    """A question file of the user's; every video is decoded once before it is let in."""
+    """Questions of the user's; every video is decoded once before it is let in."""
 
     version: ClassVar[int] = 1
-    source: QuestionFile = not_identity(None)  # its rows enter by `outside` and the item keys
+    source: Questions = not_identity(None)  # its rows enter by `outside` and the item keys
 
     @cached_property
     def _read(self) -> tuple[list[VideoSample], list[Rejected], Path]:

@@ -11,8 +11,10 @@ import numpy as np
 from storm.execution import execute
 from storm.pipeline import assemble
 from storm.profiles import load
-from storm.records import LatentTarget, column_as_numpy
-from storm.store import Store, open_shard, sync_folder, write_shard
+from storm.records import LatentTarget
+from storm.shards import open_shard
+from storm.store import Store, sync_folder, write_shard
+from storm.tables import column_as_numpy
 from storm.videos.stage import VideoStage, videos_of
 from tests.bench.measure import Row, at_least, at_most, compare
 

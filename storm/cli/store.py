@@ -1,0 +1,80 @@
+"""What lies in the store: `storm verify`, `storm quarantine`, `storm explain`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from storm.cli.app import Json, Profile, Root, Set, app, print_table
+
+
+@app.command()
+def verify(root: Root = "artifacts", as_json: Json = False) -> None:
+    """Read every sealed file and compare its sha256; exit 1 if one is damaged or missing."""
+    from storm.store import Store
+
+    found, sealed = [], 0
+    for artifact in Store(root).sealed_once():
+        sealed += 1
+        found += [str(artifact.path / name) for name in artifact.damaged(thorough=True)]
+    if as_json:
+        print(json.dumps({"artifacts": sealed, "damaged": found}, indent=1))
+    else:
+        for path in found:
+            print(f"damaged: {path}")
+        print(f"{sealed} artifacts read, {len(found)} files damaged")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
+def quarantine(
+    profile: Profile = "shell",
+    overrides: Set = [],  # noqa: B006 - typer reads it
+    root: Root = "artifacts",
+    as_json: Json = False,
+) -> None:
+    """Every item that a sealed stage left out, with its reason."""
+    rows = [
+        {"stage": stage.title, **entry}
+        for stage, artifact in _graph(profile, overrides, root)
+        if artifact.has_manifest
+        for entry in artifact.manifest()["quarantined"]
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    elif rows:
+        header = ("stage", "id", "reason", "detail")
+        print_table([header, *([row[name] for name in header] for row in rows)])
+
+
+@app.command()
+def explain(
+    stage: Annotated[str, typer.Argument(help="a stage, by its name in `storm status`")],
+    profile: Profile = "shell",
+    overrides: Set = [],  # noqa: B006
+    root: Root = "artifacts",
+) -> None:
+    """Why a stage is cached or has to run, and what differs from what was made last."""
+    from storm.explain import reasons
+    from storm.store import Store
+
+    wanted = next(s for s, _ in _graph(profile, overrides, root, stage) if s.title == stage)
+    for line in reasons(wanted, Store(root)):
+        print(line)
+
+
+def _graph(
+    profile: str, overrides: list[str], root: str, up_to: str = "results"
+) -> Iterator[tuple[Any, Any]]:
+    """The stages of a profile with their artifacts, inputs first."""
+    from storm.pipeline import assemble
+    from storm.profiles import load
+    from storm.store import Store
+
+    store = Store(root)
+    for stage in assemble(load(profile, overrides)).up_to(up_to):
+        yield stage, stage.artifact(store)

@@ -1,0 +1,125 @@
+"""`storm check`: what a question set holds, and whether a run would go on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storm.cli import main
+from storm.videos.check import check_questions
+from storm.videos.encode import encode_mp4
+from storm.videos.sources import QuestionFile
+
+
+@pytest.fixture
+def mine(tmp_path: Path, moving) -> Path:
+    """Four readable videos, two with the same bytes, and seven questions of all kinds."""
+    for n in range(3):
+        encode_mp4(tmp_path / f"{n}.mp4", moving(24, 32, 32 + 16 * n), 12)
+    shutil.copy(tmp_path / "0.mp4", tmp_path / "copy.mp4")
+    cut = (tmp_path / "2.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(cut[: len(cut) * 2 // 3])
+    (tmp_path / "text.mp4").write_text("no video\n" * 99)
+    videos = ["0.mp4", "1.mp4", "2.mp4", "copy.mp4", "cut.mp4", "text.mp4", "0.mp4"]
+    with open(tmp_path / "qa.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "video", "prompt", "options", "answer"])
+        for n, video in enumerate(videos):
+            writer.writerow([f"q{n}", video, "where?", "here|there", "" if n == 6 else "A"])
+    return tmp_path / "qa.csv"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["check", *arguments])
+    return int(end.value.code or 0), capsys.readouterr().out
+
+
+def test_everything_is_counted_and_each_problem_has_a_sample(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ("--columns", "question=prompt")
+    code, out = run(capsys, str(mine), *columns, "--json", "--samples", "1")
+    found: dict[str, Any] = json.loads(out)
+    assert code == 65
+    assert (found["questions"], found["good"], found["videos"]) == (7, 4, 4)
+    assert found["duration_seconds"] == {"least": 2.0, "median": 2.0, "most": 2.0, "sum": 8.0}
+    assert found["resolutions"] == {"32x32": 2, "48x32": 1, "64x32": 1}
+    assert (found["codecs"], found["fps"]["median"]) == ({"h264": 4}, 12.0)
+    assert found["same_bytes"] == [["0.mp4", "copy.mp4"]]
+    problems = {r: (p["questions"], p["samples"][0]["id"]) for r, p in found["problems"].items()}
+    assert problems == {"damaged": (1, "q4"), "no_answer": (1, "q6"), "not_a_video": (1, "q5")}
+    assert sum(found["splits"].values()) == 4
+    assert not found["would_pass"]
+
+    code, out = run(capsys, str(mine), *columns, "--share", "0.5")
+    assert code == 0
+    assert "a run would go on: 3 of 7 questions lost" in out
+    assert "  0.mp4 = copy.mp4" in out
+    assert "not_a_video: 1 questions" in out
+
+
+def test_damage_inside_is_found_by_decoding(
+    mine: Path, write, moving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hole in the middle of a file that is whole from outside."""
+    folder = mine.parent
+    data = bytearray((folder / "1.mp4").read_bytes())
+    middle = data.index(b"mdat") + len(data) // 3
+    data[middle : middle + 300] = bytes(300)
+    (folder / "1.mp4").write_bytes(data)
+    entry = {"id": "q", "video": "1.mp4", "question": "where?", "answer": "there"}
+    path = folder / "one.json"
+    path.write_text(json.dumps([entry, {**entry, "id": "r", "video": "0.mp4"}]))
+    assert run(capsys, str(path), "--json")[0] == 0
+    code, out = run(capsys, str(path), "--json", "--decode")
+    found = json.loads(out)
+    assert found["every_frame_decoded"]
+    assert list(found["problems"]) == ["damaged"]
+    assert code == 0, "one bad question of several may be"
+
+
+def test_a_video_that_kills_its_child_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storm.videos.check.look_at_videos", crash_on_one)
+    source = QuestionFile(questions=str(mine), columns={"question": "prompt"})  # pyright: ignore
+    found = check_questions(source, decode=False, workers=2, share=0.05)
+    bad = {p.id: p.reason for p in found.problems}
+    assert bad["q1"] == "signal_9"
+    assert {"0.mp4", "2.mp4"} <= found.videos.keys()
+
+
+def crash_on_one(paths: dict[str, str], decode: bool, emit: Any) -> None:
+    from storm.videos.check import look_at_videos
+
+    for name, path in paths.items():
+        if name == "1.mp4":
+            os.kill(os.getpid(), signal.SIGKILL)
+        look_at_videos({name: path}, decode, emit)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.csv"], "expected a question file"),
+        (["qa.csv", "--kind", "tsv"], "kind: "),
+        (["qa.csv", "--columns", "prompt=question"], "columns.prompt: "),
+        (["qa.csv"], "expected a column 'question'"),
+    ],
+)
+def test_what_is_wrong_as_a_whole_is_one_line(
+    mine: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, *options = arguments
+    with pytest.raises(SystemExit) as end:
+        main(["check", str(mine.parent / path), *options])
+    errors = capsys.readouterr().err
+    assert end.value.code in (2, 65)
+    assert words in errors
+    assert errors.count("\n") == 1
