@@ -35,7 +35,8 @@ class MotionSelector:
     class Config(SelectorConfig):
         kind: Literal["motion"] = "motion"
         k: int = Field(default=16, ge=3)  # frames at most
-        prominence: float = Field(default=0.15, gt=0, le=1)  # of the largest peak's
+        prominence: float = Field(default=0.15, gt=0, le=1)  # of the largest: distance from rest
+        burst_prominence: float = Field(default=0.04, gt=0, le=1)  # of the largest: change, flow
         edge_px: int = Field(default=128, ge=64)  # longest edge at which motion is measured
         flow_hz: float = Field(default=8.0, gt=0)  # optical flows a second at most
         smooth_seconds: float = Field(default=0.14, ge=0)  # of change and flow
@@ -124,7 +125,7 @@ class MotionSelector:
             times,
             cuts,
             room,
-            prominence=self.config.prominence,
+            prominence=self.config.burst_prominence,
             smooth_seconds=self.config.smooth_seconds,
         )
 
