@@ -130,8 +130,10 @@ def _file_table(
     paths = dict.fromkeys(shards)
     for shard in shards:
         for row in rows_of(shard, stage.row):
-            if blob := stage.blob_of(row):
-                paths.update(dict.fromkeys(blob_files(artifact.path / blob[0])))
+            blob = stage.blob_of(row)
+            if blob is None:  # then no row of this stage has one
+                break
+            paths.update(dict.fromkeys(blob_files(artifact.path / blob[0])))
     table = {}
     for path in paths:
         stat = path.stat()

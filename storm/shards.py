@@ -12,7 +12,7 @@ import pyarrow as pa
 from storm import tables
 from storm.records import digest_of
 
-_BATCH_ROWS, _BATCH_BYTES = 4096, 8 << 20  # of a record batch, at most
+_BATCH_ROWS, _BATCH_BYTES = 256, 1 << 20  # of a record batch, at most
 Row = TypeVar("Row")
 
 
@@ -23,8 +23,8 @@ def open_shard(path: Path) -> pa.Table:
 
 
 def rows_of(path: Path, row_type: type[Row]) -> Iterator[Row]:
-    """The rows of a sealed shard, those of one record batch in memory at a time."""
-    for batch in open_shard(path).to_batches():
+    """The rows of a sealed shard, a few of them as Python objects at a time."""
+    for batch in open_shard(path).to_batches(max_chunksize=64):
         yield from tables.from_table(pa.Table.from_batches([batch]), row_type)
 
 

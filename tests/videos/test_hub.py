@@ -110,7 +110,7 @@ def test_a_video_feature_gives_its_path_and_never_its_bytes(root: Path) -> None:
     inside = {"path": "x.mp4", "bytes": (root / "clips/0.mp4").read_bytes()}
     absolute = {"path": str(root / "clips/1.mp4"), "bytes": None}
     made = datasets.Dataset.from_dict(
-        rows(video=[inside, absolute, {"path": "clips/0.mp4", "bytes": None}]),
+        rows(video=[inside, absolute, absolute | {"path": "clips/9.mp4"}]),
         features=datasets.Features(
             id=datasets.Value("string"),
             video=datasets.Video(),
@@ -119,10 +119,11 @@ def test_a_video_feature_gives_its_path_and_never_its_bytes(root: Path) -> None:
             answer=datasets.Value("string"),
         ),
     )
-    path = save(root, "saved", made)
+    pq.write_table(made.data.table, root / "videos.parquet")
+    path = root / "videos.parquet"
     samples, rejected, _ = QuestionDataset(questions=str(path), root=str(root)).samples()
-    assert [(s.id, s.video_id) for s in samples] == [("b", "clips/1.mp4"), ("c", "clips/0.mp4")]
-    assert [(r.id, r.reason) for r in rejected] == [("a", "embedded_video")]
+    assert [(s.id, s.video_id) for s in samples] == [("b", "clips/1.mp4")]
+    assert [(r.id, r.reason) for r in rejected] == [("a", "embedded_video"), ("c", "missing")]
     plain = rows(video=[b"\0\0", b"\0", b""])
     pq.write_table(pa.table(plain), root / "bytes.parquet")
     source = QuestionDataset(questions=str(root / "bytes.parquet"), root=str(root))
