@@ -249,6 +249,18 @@ def _refuse_too_many(stage: Stage[Any], outcomes: Sequence[Any], total: int) -> 
     )
 
 
+def pending(stage: Stage[Any], store: Store) -> int:
+    """How many planned items have no outcome yet, in any shard."""
+    artifact = stage.artifact(store)
+    if artifact.sealed:
+        return 0
+    planned, done = plan(stage, store), 0
+    for number in range(planned.shards):
+        path = artifact.path / f"shard-{number:05d}.journal"
+        done += len(replay(path, stage.row, repair=False))
+    return len(planned.items) - done
+
+
 def seal(stage: Stage[Any], store: Store) -> None:
     """Compact the journals into shards and write the manifest."""
     artifact = stage.artifact(store)

@@ -1,0 +1,244 @@
+"""Ask a checkpoint a whole benchmark, and score it: `storm evaluate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from storm.cli.app import Json, Root, app, print_table
+from storm.cli.score import judge_of, print_differences, print_summary
+from storm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from storm.benchmarks.evaluated import Evaluated
+    from storm.benchmarks.evaluation import EvaluationStage
+    from storm.benchmarks.latency import LatencyStage
+    from storm.runtime import Event, Runtime
+    from storm.store import Store
+    from storm.videos.sampling import FrameSampling
+
+_MODES = ("latent", "direct", "cot")
+_MOST_FRAMES = 768  # with --fps alone; what Qwen's own processor takes at most
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Option(help="folder of a checkpoint")],
+    benchmark: Annotated[str, typer.Option(help="videomme, mvbench, tempcompass, mmvu, …")],
+    data: Annotated[str, typer.Option(help="the data set's folder (or file), or its hub id")],
+    videos: Annotated[str | None, typer.Option(help="folder of the videos, if not there")] = None,
+    revision: Annotated[str | None, typer.Option(help="of the hub's repository")] = None,
+    modes: Annotated[
+        list[str], typer.Option("--mode", help=f"{', '.join(_MODES)}; again for several")
+    ] = ["latent"],  # noqa: B006 - typer reads it
+    prompt: Annotated[str | None, typer.Option(help="another prompt than the default")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="frames a video; with --fps, at most")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="frames a second of video")] = None,
+    size_px: Annotated[int | None, typer.Option(min=1, help="longest edge of a frame")] = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="pixels of a frame")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="bound of an answer")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first questions alone")] = None,
+    latency: Annotated[
+        int, typer.Option(min=0, help="questions to measure latency with; 0: don't")
+    ] = 20,
+    scorer: Annotated[str | None, typer.Option(help="another rule than the default")] = None,
+    unwrap_answer: Annotated[
+        bool, typer.Option("--unwrap-answer", help="score what <answer>…</answer> holds")
+    ] = False,
+    judge_url: Annotated[
+        str | None, typer.Option(help="an OpenAI-compatible server, for what rules can't decide")
+    ] = None,
+    judge_model: Annotated[str, typer.Option(help="the judge's name there")] = "",
+    judge_key_env: Annotated[
+        str, typer.Option(help="the environment variable with its key")
+    ] = "OPENAI_API_KEY",
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the results; else under ROOT/reports")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="questions that the model sees at once")] = 8,
+    decoders: Annotated[int, typer.Option(min=1, help="processes that decode ahead")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the model")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
+    dtype: Annotated[str | None, typer.Option(help="other than the checkpoint's own")] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: ask the I-th of N parts; the last one done scores")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="wait if another run asks the same")] = False,
+    root: Root = "artifacts",
+    as_json: Json = False,
+) -> None:
+    """Ask a checkpoint a benchmark's questions; scores, what differs between modes, latency.
+
+    Stopped at any moment, the same command goes on where it was. Exit code 0 with questions
+    missing: the table says which and why.
+    """
+    from storm.runtime import set_environment
+
+    set_environment()
+    number, shards = _shard(shard)
+    for mode in modes:
+        if mode not in _MODES:
+            raise ConfigError(f"expected --mode {', '.join(_MODES)}, found {mode!r}")
+    from storm.benchmarks.asking import CheckpointFolder
+    from storm.benchmarks.benchmark import Source
+    from storm.benchmarks.catalogue import find
+    from storm.benchmarks.evaluated import read, write
+    from storm.benchmarks.evaluation import EvaluationStage
+    from storm.benchmarks.latency import LatencyStage
+    from storm.cli.answer import require_device, saved_dtype
+    from storm.runtime import Runtime
+    from storm.store import Store, digest
+    from storm.student.checkpoint import read_section
+
+    about = find(benchmark)
+    about.pick_scorer(scorer)
+    judge = judge_of(judge_url, judge_model, judge_key_env, Path(root) / "judge")
+    section = read_section(checkpoint)
+    require_device(device)
+    os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
+    asked: dict[str, Any] = {
+        "checkpoint": CheckpointFolder(path=str(checkpoint.absolute())),
+        "benchmark": benchmark,
+        "source": Source(where=data, videos=videos, revision=revision),
+        "sampling": _sampling(section.sampling, frames, fps, size_px, max_pixels),
+        "dtype": dtype or saved_dtype(checkpoint),
+        "prompt": about.pick_prompt(prompt)[0],
+        "limit": limit,
+        "max_new_tokens": max_new_tokens,
+    }
+    stages = [
+        EvaluationStage(**asked, mode=mode, shards=shards, label=f"{benchmark} {mode}")  # pyright: ignore[reportArgumentType]
+        for mode in dict.fromkeys(modes)
+    ]
+    timed = None
+    if latency:
+        timed = LatencyStage(
+            **asked, modes=tuple(s.mode for s in stages), device=device, count=latency
+        )
+    store = Store(root)
+    runtime = Runtime(batch=batch, decoders=decoders, threads=threads, device=device)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if not _make(stages, timed, store, runtime, number, wait):
+        print("other shards are pending: the run that makes the last one scores", file=sys.stderr)
+        return
+    found = read(stages, timed, store, scorer, unwrap_answer, judge)
+    if out is None:
+        key = digest([stage.fingerprint for stage in stages])[:8]
+        out = store.root / "reports" / f"{benchmark}-{key}"
+    write(found, out, str(checkpoint.absolute()))
+    if as_json:
+        print(json.dumps(found.summary(), indent=1))
+        return
+    _print(found)
+    print(f"\nresults: {out}")
+
+
+def _shard(given: str | None) -> tuple[int | None, int]:
+    """Which shard to make (None: all), counted from 0, and how many there are."""
+    if given is None:
+        return None, 1
+    number, _, total = given.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise ConfigError(f"expected --shard I/N with I from 1 to N, found {given!r}")
+    return int(number) - 1, int(total)
+
+
+def _sampling(
+    trained: FrameSampling | None,
+    frames: int | None,
+    fps: float | None,
+    size_px: int | None,
+    max_pixels: int | None,
+) -> FrameSampling:
+    """The checkpoint's sampling with what the caller changes."""
+    from storm.student.answering import chosen_sampling
+    from storm.videos.sampling import FrameSampling
+
+    if fps is not None and fps <= 0:
+        raise ConfigError(f"expected --fps above 0, found {fps:g}")
+    if fps is not None and frames is None:
+        frames = _MOST_FRAMES
+    start = chosen_sampling(trained, FrameSampling(frames=frames) if frames else None)
+    size = trained.size_px if trained else None
+    return FrameSampling(
+        frames=frames or (trained or start).frames,
+        size_px=size_px or size,
+        fps=fps or (None if frames or trained is None else trained.fps),
+        max_pixels=max_pixels or (trained.max_pixels if trained else None),
+    )
+
+
+def _make(
+    stages: list[EvaluationStage],
+    timed: LatencyStage | None,
+    store: Store,
+    runtime: Runtime,
+    number: int | None,
+    wait: bool,
+) -> bool:
+    """Ask what is missing; whether everything is sealed afterwards."""
+    from storm.execution import execute, make_shard, pending, plan, prepare, seal
+    from storm.runtime import kill_children
+
+    done = [0, 0]
+
+    def tell(event: Event) -> None:
+        if "progress" in event and sys.stderr.isatty():
+            done[:] = event["progress"], event["of"]
+            print(f"\r{event['text']}: {done[0]} of {done[1]} ", end="", file=sys.stderr)
+
+    try:
+        for stage in stages:
+            if number is None:
+                execute(stage, store, runtime, tell, wait=wait)
+                continue
+            prepare(stage, store)
+            if stage.artifact(store).sealed:
+                continue
+            shards = plan(stage, store).shards
+            if shards != stage.shards:
+                raise ConfigError(
+                    f"expected --shard I/{shards}, as this evaluation was begun, found "
+                    f"{stage.shards} shards"
+                )
+            make_shard(stage, store, runtime, number, tell, wait=wait)
+            if not pending(stage, store):
+                seal(stage, store)
+        sealed = all(stage.artifact(store).sealed for stage in stages)
+        if sealed and timed is not None:
+            execute(timed, store, runtime, tell, wait=wait)
+        return sealed
+    finally:
+        kill_children()
+        if done[1]:
+            print(file=sys.stderr)
+
+
+def _print(found: Evaluated) -> None:
+    summary = found.summary()
+    for number, (mode, numbers) in enumerate(summary["modes"].items()):
+        if number:
+            print()
+        print_summary({**numbers, "benchmark": f"{numbers['benchmark']} {mode}"})
+    print_differences(found.comparisons)
+    if found.latency:
+        print()
+        print_table(latency_table(found))
+
+
+def latency_table(found: Evaluated) -> list[list[str]]:
+    """Milliseconds at batch 1, median and p95: a row a mode, a column a part."""
+    parts = list(dict.fromkeys(one.part for one in found.latency))
+    cells = {(one.mode, one.part): one for one in found.latency}
+    rows = [["ms at batch 1, median (p95)", *parts, "questions"]]
+    for mode in dict.fromkeys(one.mode for one in found.latency):
+        row = [cells[mode, part] for part in parts]
+        shown = [f"{1e3 * c.median_seconds:.1f} ({1e3 * c.p95_seconds:.1f})" for c in row]
+        rows.append([mode, *shown, str(row[0].n)])
+    return rows
