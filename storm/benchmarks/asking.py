@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from storm.benchmarks.benchmark import Benchmark, Loaded, Prompt, Question, Source
 from storm.benchmarks.catalogue import find
 from storm.digests import cached_sha256, cached_sha256_tree
-from storm.errors import ConfigError
+from storm.errors import ConfigError, DataError
 from storm.records import Checkpoint
 from storm.stage import Stage, not_identity
 from storm.store import Store, digest
 from storm.video_features.stage import Dtype
+from storm.videos.ahead import Decoded
 from storm.videos.sampling import FrameSampling, Look
 
+if TYPE_CHECKING:
+    from storm.student import Answering, Reply
+    from storm.student import Question as Asked
+
+T = TypeVar("T")
 Mode = Literal["direct", "latent", "cot"]  # as storm.student.answering has it
 
 
@@ -117,7 +124,7 @@ class Asking:
         with torch.inference_mode():
             yield Student.from_pretrained(path, dtype=self.dtype, device=device).eval()
 
-    def to_ask(self, question: Question, shown: Any) -> Any:
+    def to_ask(self, question: Question, shown: Decoded | None) -> Asked:
         """The benchmark's question as the student's; `shown` are frames, None without a video."""
         from storm.student import Frames
         from storm.student import Question as Asked
@@ -132,6 +139,23 @@ def look_of(question: Question) -> Look | None:
     if question.video is None:
         return None
     return Look(question.video.absolute(), question.clip_seconds, question.frames_fps)
+
+
+def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items, `size` at a time."""
+    source = iter(items)
+    while window := list(islice(source, size)):
+        yield window
+
+
+def replies_to(answering: Answering, asked: Sequence[Asked]) -> list[Reply | DataError]:
+    """One batch's replies; of a batch that is refused each question is asked alone."""
+    try:
+        return list(answering.stream(map(answering.prepare, asked), batch=len(asked)))
+    except DataError as error:
+        if len(asked) == 1:
+            return [error]
+        return [reply for one in asked for reply in replies_to(answering, [one])]
 
 
 def _sha256(video: Path) -> str:

@@ -13,7 +13,7 @@ from storm.benchmarks.benchmark import Judge
 from storm.benchmarks.comparison import Difference, compare
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import LatencyStage
-from storm.benchmarks.lmms_files import write_lmms_files
+from storm.benchmarks.lmms_files import LMMS_ZONE, write_lmms_files
 from storm.benchmarks.scoring import Answered, Run, aggregate, score, summary_of
 from storm.errors import DataError
 from storm.records import Latency, Rejected, Response
@@ -63,7 +63,8 @@ def read(
         runs[stage.mode] = score(
             stage.about, [*answered, *refused], scorer, unwrap, judge, _settings(stage)
         )
-        sealed_at[stage.mode] = datetime.strptime(manifest["sealed_at"], "%Y-%m-%dT%H:%M:%S%z")
+        clock = datetime.strptime(manifest["sealed_at"], "%Y-%m-%dT%H:%M:%S%z")
+        sealed_at[stage.mode] = clock.astimezone(LMMS_ZONE)
     return Evaluated(
         runs=runs,
         responses=responses,

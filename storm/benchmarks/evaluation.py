@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, ClassVar
 
-from storm.benchmarks.asking import Asking, Mode, look_of
+from storm.benchmarks.asking import Asking, Mode, look_of, replies_to, windows
 from storm.benchmarks.benchmark import Question
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, Response
@@ -15,7 +14,7 @@ from storm.stage import Context, Stage
 from storm.store import Store
 from storm.videos.ahead import Decoded, DecodingAhead
 
-_WINDOW = 4  # batches that are sorted by length together; their frames are held
+WINDOW = 4  # batches that are sorted by length together; their frames are held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,26 +50,25 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
             mode=self.mode, max_new_tokens=self.max_new_tokens, sampling=self.sampling
         )
         size, workers = context.batch, context.runtime.decoders
-        ahead = 0 if context.solo else size * _WINDOW
+        ahead = 0 if context.solo else size * WINDOW
         with (
             DecodingAhead(self.sampling, workers, ahead) as decoding,
             self.student(context.store, context.runtime.device) as student,
         ):
-            answering = config.build(student)
-            shown = self._shown(ids, decoding)
-            done = 0
-            while window := list(islice(shown, size * _WINDOW)):
-                readable = [pair for pair in window if not isinstance(pair[1], UnreadableVideo)]
-                for question, fault in window:
-                    if isinstance(fault, UnreadableVideo):
-                        yield Rejected(id=question.id, reason=fault.reason, detail=fault.detail)
+            answering, done = config.build(student), 0
+            for window in windows(self._shown(ids, decoding), size * WINDOW):
+                readable: list[tuple[Question, Decoded | None]] = []
+                for question, shown in window:
+                    if isinstance(shown, UnreadableVideo):
+                        yield Rejected(id=question.id, reason=shown.reason, detail=shown.detail)
+                    else:
+                        readable.append((question, shown))
                 readable.sort(key=lambda pair: _length(*pair))
-                for at in range(0, len(readable), size):
-                    batch = readable[at : at + size]
+                for batch in windows(readable, size):
                     context.begin([question.id for question, _ in batch])
                     yield from self._answer(answering, batch)
-                done += len(window)
-                context.emit({"progress": done, "of": len(ids), "text": self.mode})
+                    done += len(batch)
+                    context.emit({"progress": done, "of": len(ids), "text": self.mode})
 
     def _shown(
         self, ids: Sequence[str], decoding: DecodingAhead
@@ -90,17 +88,11 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
     ) -> Iterator[Response | Rejected]:
         """A row for each; what the student refuses, a prompt that is too long say, is named."""
         asked = [self.to_ask(question, shown) for question, shown in batch]
-        try:
-            prepared = map(answering.prepare, asked)
-            replies = list(answering.stream(prepared, batch=len(batch)))
-        except DataError as error:
-            if len(batch) > 1:
-                for one in batch:
-                    yield from self._answer(answering, [one])
-            else:
-                yield Rejected(id=batch[0][0].id, reason="refused", detail=str(error))
-            return
+        replies = replies_to(answering, asked)
         for (question, shown), ask, reply in zip(batch, asked, replies, strict=True):
+            if isinstance(reply, DataError):
+                yield Rejected(id=question.id, reason="refused", detail=str(reply))
+                continue
             yield Response(
                 id=question.id,
                 prompt=ask.text,

@@ -76,7 +76,7 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
                     break
         for item_id in ids:
             mode, _, part = item_id.partition("/")
-            times = [one[part] for name, all_of in seen.items() if name == mode for one in all_of]
+            times = [one[part] for way in seen if way == mode for one in seen[way]]
             yield _row(item_id, mode, part, times)
 
     def _readable(self, decoding: DecodingAhead) -> Iterator[tuple[Question, Decoded | None]]:

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from storm.benchmarks.latency import LatencyStage
     from storm.runtime import Event, Runtime
     from storm.store import Store
-    from storm.videos.sampling import FrameSampling
 
 _MODES = ("latent", "direct", "cot")
-_MOST_FRAMES = 768  # with --fps alone; what Qwen's own processor takes at most
 
 
 @app.command()
@@ -95,6 +93,7 @@ def evaluate(
     from storm.cli.answer import require_device, saved_dtype
     from storm.runtime import Runtime
     from storm.store import Store, digest
+    from storm.student.answering import changed_sampling
     from storm.student.checkpoint import read_section
 
     about = find(benchmark)
@@ -107,7 +106,7 @@ def evaluate(
         "checkpoint": CheckpointFolder(path=str(checkpoint.absolute())),
         "benchmark": benchmark,
         "source": Source(where=data, videos=videos, revision=revision),
-        "sampling": _sampling(section.sampling, frames, fps, size_px, max_pixels),
+        "sampling": changed_sampling(section.sampling, frames, fps, size_px, max_pixels),
         "dtype": dtype or saved_dtype(checkpoint),
         "prompt": about.pick_prompt(prompt)[0],
         "limit": limit,
@@ -147,31 +146,6 @@ def _shard(given: str | None) -> tuple[int | None, int]:
     if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
         raise ConfigError(f"expected --shard I/N with I from 1 to N, found {given!r}")
     return int(number) - 1, int(total)
-
-
-def _sampling(
-    trained: FrameSampling | None,
-    frames: int | None,
-    fps: float | None,
-    size_px: int | None,
-    max_pixels: int | None,
-) -> FrameSampling:
-    """The checkpoint's sampling with what the caller changes."""
-    from storm.student.answering import chosen_sampling
-    from storm.videos.sampling import FrameSampling
-
-    if fps is not None and fps <= 0:
-        raise ConfigError(f"expected --fps above 0, found {fps:g}")
-    if fps is not None and frames is None:
-        frames = _MOST_FRAMES
-    start = chosen_sampling(trained, FrameSampling(frames=frames) if frames else None)
-    size = trained.size_px if trained else None
-    return FrameSampling(
-        frames=frames or (trained or start).frames,
-        size_px=size_px or size,
-        fps=fps or (None if frames or trained is None else trained.fps),
-        max_pixels=max_pixels or (trained.max_pixels if trained else None),
-    )
 
 
 def _make(

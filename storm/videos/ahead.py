@@ -9,18 +9,21 @@ A worker that dies or hangs costs the video that it was reading; another takes i
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import queue
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 import numpy as np
 
 from storm.errors import UnreadableVideo
+from storm.runtime import child_environment
 from storm.videos.isolated import MAX_SECONDS, limit_process
 from storm.videos.sampling import FrameSampling, Look
 
@@ -92,51 +95,53 @@ class _Worker:
 
     def __init__(self, sampling: FrameSampling):
         self.sampling = sampling
-        self._process: Any = None
-        self._pipe: Any = None
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
 
     def decode(self, look: Look, max_seconds: float) -> Decoded | UnreadableVideo:
-        if self._process is None:
-            self._start()
+        process, pipe = self._running = self._running or self._start()
         reason = "timeout"
         try:
-            self._pipe.send(look)
-            if self._pipe.poll(max_seconds):
-                return self._pipe.recv()
+            pipe.send(look)
+            if pipe.poll(max_seconds):
+                return pipe.recv()
         except (EOFError, OSError):
-            self._process.join(5)
-            code = self._process.exitcode or 0
+            code = process.wait(5)
             reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
         self.stop()
         return UnreadableVideo(reason, f"the decoder ended without frames: {look.path}")
 
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.sampling, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        ours, theirs = Pipe()
+        with theirs:
+            call = f"from storm.videos.ahead import serve; serve({theirs.fileno()})"
+            process = subprocess.Popen(
+                [sys.executable, "-c", call],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=child_environment(threads=1),
+            )
+        ours.send(self.sampling)
+        return process, ours
 
     def kill(self) -> None:
-        process = self._process
-        if process is not None:
-            with contextlib.suppress(ValueError):  # closed by its thread just now
-                process.kill()
+        if self._running is not None:
+            self._running[0].kill()
 
     def stop(self) -> None:
-        if self._process is None:
+        if self._running is None:
             return
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._pipe.close()
-        self._process = self._pipe = None
+        process, pipe = self._running
+        self._running = None
+        process.kill()
+        process.wait()
+        pipe.close()
 
 
-def _serve(sampling: FrameSampling, pipe: Any) -> None:
-    """In the worker: a look in, what it shows out, until the other side is gone."""
+def serve(fd: int) -> None:
+    """In the worker: the sampling, then looks in, what they show out; ends with the other side."""
     limit_process()
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+    with Connection(fd) as pipe, contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        sampling: FrameSampling = pipe.recv()
         while True:
             look = pipe.recv()
             began = time.perf_counter()
