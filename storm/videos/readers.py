@@ -109,8 +109,11 @@ def read_pyav(
 
     Decodes all of the file and raises `damaged` unless it holds `count` sound frames.
     """
+    import av
     from av.video.reformatter import VideoReformatter
 
+    # before 16, which lmms-eval wants, PyAV scaled with one thread and had no such argument
+    alone: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 16 else {}
     indices = range(count) if wanted is None else wanted
     places = {index: place for place, index in enumerate(indices)}
     height, width = target.stored
@@ -129,7 +132,7 @@ def read_pyav(
                 height=height,
                 format="rgb24",
                 interpolation="BICUBIC" if scaled else None,
-                threads=1,
+                **alone,
             )
             plane = rgb.planes[0]
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
