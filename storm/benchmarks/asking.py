@@ -17,14 +17,14 @@ from storm.benchmarks.catalogue import find
 from storm.digests import cached_sha256, cached_sha256_tree
 from storm.errors import ConfigError, DataError
 from storm.records import Checkpoint
-from storm.stage import Stage, not_identity
+from storm.stage import Context, Stage, not_identity
 from storm.store import Store, digest
 from storm.video_features.stage import Dtype
 from storm.videos.ahead import Decoded
 from storm.videos.sampling import FrameSampling, Look
 
 if TYPE_CHECKING:
-    from storm.student import Answering, Reply
+    from storm.student import Answering, Reply, Student
     from storm.student import Question as Asked
 
 T = TypeVar("T")
@@ -114,13 +114,18 @@ class Asking:
         return prompt
 
     @contextmanager
-    def student(self, store: Store, device: str) -> Iterator[Any]:
-        """The checkpoint, loaded, without gradients."""
+    def student(self, context: Context, ids: Sequence[str]) -> Iterator[Student]:
+        """The checkpoint, loaded, without gradients; shards share the machine's devices."""
         import torch
 
         from storm.student import Student
 
-        path = self.checkpoint_path(store)
+        device = context.runtime.device
+        count = torch.get_device_module(device).device_count()
+        if count > 1:
+            shard = next(i.shard for i in context.artifact.plan().items if i.id == ids[0])
+            device = f"{device}:{shard % count}"
+        path = self.checkpoint_path(context.store)
         with torch.inference_mode():
             yield Student.from_pretrained(path, dtype=self.dtype, device=device).eval()
 

@@ -53,7 +53,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
         ahead = 0 if context.solo else size * WINDOW
         with (
             DecodingAhead(self.sampling, workers, ahead) as decoding,
-            self.student(context.store, context.runtime.device) as student,
+            self.student(context, ids) as student,
         ):
             answering, done = config.build(student), 0
             for window in windows(self._shown(ids, decoding), size * WINDOW):

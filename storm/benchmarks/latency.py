@@ -11,6 +11,7 @@ import numpy as np
 
 from storm.benchmarks.asking import Asking, Mode, look_of
 from storm.benchmarks.benchmark import Question
+from storm.benchmarks.evaluation import EvaluationStage
 from storm.errors import UnreadableVideo
 from storm.records import Latency, Rejected
 from storm.stage import Context, Stage
@@ -27,6 +28,7 @@ class _HowMeasured:
     device: str  # what is measured depends on it
     count: int = 20
     max_new_tokens: int | None = None  # None: each mode's own
+    after: tuple[EvaluationStage, ...] = ()  # what must not run at the same time
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
         seen: dict[Mode, list[dict[str, float]]] = {mode: [] for mode in self.modes}
         with (
             DecodingAhead(self.sampling, workers=1, ahead=0) as decoding,
-            self.student(context.store, context.runtime.device) as student,
+            self.student(context, ids) as student,
         ):
             ways = {
                 mode: Answering.Config(

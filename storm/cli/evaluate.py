@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,43 +85,39 @@ def evaluate(
     for mode in modes:
         if mode not in _MODES:
             raise ConfigError(f"expected --mode {', '.join(_MODES)}, found {mode!r}")
+    if fps is not None and fps <= 0:
+        raise ConfigError(f"expected --fps above 0, found {fps:g}")
     from storm.benchmarks.asking import CheckpointFolder
-    from storm.benchmarks.benchmark import Source
-    from storm.benchmarks.catalogue import find
+    from storm.benchmarks.config import BenchmarkConfig
     from storm.benchmarks.evaluated import read, write
-    from storm.benchmarks.evaluation import EvaluationStage
-    from storm.benchmarks.latency import LatencyStage
     from storm.cli.answer import require_device, saved_dtype
     from storm.runtime import Runtime
     from storm.store import Store, digest
-    from storm.student.answering import changed_sampling
     from storm.student.checkpoint import read_section
 
-    about = find(benchmark)
-    about.pick_scorer(scorer)
-    judge = judge_of(judge_url, judge_model, judge_key_env, Path(root) / "judge")
+    config = BenchmarkConfig(
+        kind=benchmark,
+        data=data,
+        videos=videos,
+        revision=revision,
+        modes=tuple(modes),  # pyright: ignore[reportArgumentType]
+        prompt=prompt,
+        frames=frames,
+        fps=fps,
+        size_px=size_px,
+        max_pixels=max_pixels,
+        max_new_tokens=max_new_tokens,
+        limit=limit,
+        latency=latency,
+    )
     section = read_section(checkpoint)
     require_device(device)
     os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
-    asked: dict[str, Any] = {
-        "checkpoint": CheckpointFolder(path=str(checkpoint.absolute())),
-        "benchmark": benchmark,
-        "source": Source(where=data, videos=videos, revision=revision),
-        "sampling": changed_sampling(section.sampling, frames, fps, size_px, max_pixels),
-        "dtype": dtype or saved_dtype(checkpoint),
-        "prompt": about.pick_prompt(prompt)[0],
-        "limit": limit,
-        "max_new_tokens": max_new_tokens,
-    }
-    stages = [
-        EvaluationStage(**asked, mode=mode, shards=shards, label=f"{benchmark} {mode}")  # pyright: ignore[reportArgumentType]
-        for mode in dict.fromkeys(modes)
-    ]
-    timed = None
-    if latency:
-        timed = LatencyStage(
-            **asked, modes=tuple(s.mode for s in stages), device=device, count=latency
-        )
+    folder = CheckpointFolder(path=str(checkpoint.absolute()))
+    dtype = dtype or saved_dtype(checkpoint)
+    stages, timed = config.build(folder, section.sampling, dtype, device, shards)  # pyright: ignore[reportArgumentType]
+    stages[0].about.pick_scorer(scorer)
+    judge = judge_of(judge_url, judge_model, judge_key_env, Path(root) / "judge")
     store = Store(root)
     runtime = Runtime(batch=batch, decoders=decoders, threads=threads, device=device)  # pyright: ignore[reportArgumentType, reportCallIssue]
     if not _make(stages, timed, store, runtime, number, wait):
@@ -149,7 +146,7 @@ def _shard(given: str | None) -> tuple[int | None, int]:
 
 
 def _make(
-    stages: list[EvaluationStage],
+    stages: Sequence[EvaluationStage],
     timed: LatencyStage | None,
     store: Store,
     runtime: Runtime,

@@ -96,11 +96,15 @@ class _Worker:
     def __init__(self, sampling: FrameSampling):
         self.sampling = sampling
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
+        self._ready = False
 
     def decode(self, look: Look, max_seconds: float) -> Decoded | UnreadableVideo:
         process, pipe = self._running = self._running or self._start()
         reason = "timeout"
         try:
+            if not self._ready:  # its start doesn't count against the video
+                pipe.send(self.sampling)
+                self._ready = pipe.recv()
             pipe.send(look)
             if pipe.poll(max_seconds):
                 return pipe.recv()
@@ -120,7 +124,7 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 env=child_environment(threads=1),
             )
-        ours.send(self.sampling)
+        self._ready = False
         return process, ours
 
     def kill(self) -> None:
@@ -142,6 +146,7 @@ def serve(fd: int) -> None:
     limit_process()
     with Connection(fd) as pipe, contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         sampling: FrameSampling = pipe.recv()
+        pipe.send(True)
         while True:
             look = pipe.recv()
             began = time.perf_counter()
