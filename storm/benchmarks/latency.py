@@ -54,12 +54,12 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Latency | Rejected]:
         from storm.student import Answering
 
-        seen: dict[Mode, list[dict[str, float]]] = {mode: [] for mode in self.modes}
+        seen: dict[str, list[dict[str, float]]] = {mode: [] for mode in self.modes}
         with (
             DecodingAhead(self.sampling, workers=1, ahead=0) as decoding,
             self.student(context, ids) as student,
         ):
-            ways = {
+            ways: dict[str, Any] = {
                 mode: Answering.Config(
                     mode=mode, max_new_tokens=self.max_new_tokens, sampling=self.sampling
                 ).build(student)

@@ -128,7 +128,11 @@ class StormModel(lmms):
                     self._refuse(requests[place], faults[0])
                     results[numbers[place]] = GenerationResult(text="")
                     continue
-                frames = tuple(Frames(v.pixels, v.pts_seconds) for v in videos)
+                frames = tuple(
+                    Frames(v.pixels, v.pts_seconds)
+                    for v in videos
+                    if not isinstance(v, UnreadableVideo)
+                )
                 question = Question(text, frames, raw=True, system=system)
                 yield place, question, (sum(f.pixels.size for f in frames), len(text))
 

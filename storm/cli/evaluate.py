@@ -135,6 +135,26 @@ def evaluate(
     print(f"\nresults: {out}")
 
 
+def show_benchmarks(root: str, profile: str, overrides: Sequence[str]) -> None:
+    """Score what a profile's benchmarks were answered, print it and write it under the reports."""
+    from storm.benchmarks.evaluated import read, write
+    from storm.pipeline import assemble
+    from storm.profiles import load
+    from storm.store import Store
+
+    config, store = load(profile, overrides), Store(root)
+    graph = assemble(config)
+    for benchmark in config.benchmarks:
+        checkpoint = graph.find("stage_two")
+        rest = (config.sampling, config.dtype, config.runtime.device)
+        stages, timed = benchmark.build(checkpoint, *rest)
+        found = read(stages, timed, store, benchmark.scorer, benchmark.unwrap_answer)
+        folder = store.root / "reports" / config.name / benchmark.title
+        write(found, folder, f"{config.name}/{checkpoint.fingerprint[:16]}")
+        _print(found)
+        print(f"results: {folder}\n")
+
+
 def _shard(given: str | None) -> tuple[int | None, int]:
     """Which shard to make (None: all), counted from 0, and how many there are."""
     if given is None:
@@ -164,23 +184,26 @@ def _make(
             done[:] = event["progress"], event["of"]
             print(f"\r{event['text']}: {done[0]} of {done[1]} ", end="", file=sys.stderr)
 
+    def make(stage: EvaluationStage, number: int) -> None:
+        prepare(stage, store)
+        if stage.artifact(store).sealed:
+            return
+        shards = plan(stage, store).shards
+        if shards != stage.shards:
+            raise ConfigError(
+                f"expected --shard I/{shards}, as this evaluation was begun, found {stage.shards} "
+                "shards"
+            )
+        make_shard(stage, store, runtime, number, tell, wait=wait)
+        if not pending(stage, store):
+            seal(stage, store)
+
     try:
         for stage in stages:
             if number is None:
                 execute(stage, store, runtime, tell, wait=wait)
-                continue
-            prepare(stage, store)
-            if stage.artifact(store).sealed:
-                continue
-            shards = plan(stage, store).shards
-            if shards != stage.shards:
-                raise ConfigError(
-                    f"expected --shard I/{shards}, as this evaluation was begun, found "
-                    f"{stage.shards} shards"
-                )
-            make_shard(stage, store, runtime, number, tell, wait=wait)
-            if not pending(stage, store):
-                seal(stage, store)
+            else:
+                make(stage, number)
         sealed = all(stage.artifact(store).sealed for stage in stages)
         if sealed and timed is not None:
             execute(timed, store, runtime, tell, wait=wait)

@@ -252,7 +252,9 @@ def changed_sampling(
         frames = frames or MOST_FRAMES
     start = chosen_sampling(trained or (FrameSampling(frames=frames) if frames else None), None)
     given = {"frames": frames, "size_px": size_px, "max_pixels": max_pixels}
-    changed = {name: value for name, value in given.items() if value is not None}
+    changed: dict[str, float | None] = {
+        name: value for name, value in given.items() if value is not None
+    }
     if frames is not None:
         changed["fps"] = fps
     return start.model_copy(update=changed)

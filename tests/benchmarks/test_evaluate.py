@@ -332,7 +332,7 @@ def poll(seconds: float) -> Iterator[None]:
         (["--prompt", "none"], 2, "expected a prompt of videomme"),
         (["--scorer", "none"], 2, "expected a scorer of videomme"),
         (["--device", "warp"], 2, "expected a device of this machine"),
-        (["--data", "/nowhere"], 65, "expected a folder or a hub id"),
+        (["--data", "/nowhere"], 65, "expected the data set '/nowhere'"),
         (["--benchmark", "gone"], 2, "expected a benchmark of"),
         (["--checkpoint", "/nowhere"], 2, "checkpoint folder with a config.json"),
     ],
