@@ -175,14 +175,12 @@ def _make(
 ) -> bool:
     """Ask what is missing; whether everything is sealed afterwards."""
     from storm.execution import execute, make_shard, pending, plan, prepare, seal
-    from storm.runtime import kill_children
-
-    done = [0, 0]
 
     def tell(event: Event) -> None:
         if "progress" in event and sys.stderr.isatty():
-            done[:] = event["progress"], event["of"]
-            print(f"\r{event['text']}: {done[0]} of {done[1]} ", end="", file=sys.stderr)
+            end = "\n" if event["progress"] == event["of"] else ""
+            line = f"\r{event['text']}: {event['progress']} of {event['of']} "
+            print(line, end=end, file=sys.stderr)
 
     def make(stage: EvaluationStage, number: int) -> None:
         prepare(stage, store)
@@ -198,20 +196,15 @@ def _make(
         if not pending(stage, store):
             seal(stage, store)
 
-    try:
-        for stage in stages:
-            if number is None:
-                execute(stage, store, runtime, tell, wait=wait)
-            else:
-                make(stage, number)
-        sealed = all(stage.artifact(store).sealed for stage in stages)
-        if sealed and timed is not None:
-            execute(timed, store, runtime, tell, wait=wait)
-        return sealed
-    finally:
-        kill_children()
-        if done[1]:
-            print(file=sys.stderr)
+    for stage in stages:
+        if number is None:
+            execute(stage, store, runtime, tell, wait=wait)
+        else:
+            make(stage, number)
+    sealed = all(stage.artifact(store).sealed for stage in stages)
+    if sealed and timed is not None:
+        execute(timed, store, runtime, tell, wait=wait)
+    return sealed
 
 
 def _print(found: Evaluated) -> None:

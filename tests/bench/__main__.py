@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.measure import Row
 
-FILES = ("store", "student", "teachers", "benchmarks")
+FILES = ("store", "student", "teachers", "benchmarks", "evaluate")
 
 
 def main(names: list[str]) -> int:

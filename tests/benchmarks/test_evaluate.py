@@ -328,7 +328,7 @@ def poll(seconds: float) -> Iterator[None]:
     [
         (["--mode", "think"], 2, "expected --mode latent, direct, cot, found 'think'"),
         (["--shard", "3/2"], 2, "expected --shard I/N with I from 1 to N, found '3/2'"),
-        (["--fps", "0"], 2, "expected frames a second above 0"),
+        (["--fps", "0"], 2, "expected --fps above 0"),
         (["--prompt", "none"], 2, "expected a prompt of videomme"),
         (["--scorer", "none"], 2, "expected a scorer of videomme"),
         (["--device", "warp"], 2, "expected a device of this machine"),
