@@ -1,4 +1,4 @@
-"""`python -m flows.evaluate`: the trained student answers the test questions; all that needs."""
+"""`python -m flows.evaluate`: the trained student answers test questions and benchmarks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ def evaluate(
     root: str = "artifacts",
     wait: bool = False,
 ) -> None:
-    """Answer the test questions with the trained student."""
-    make_target("predictions", profile, overrides, refresh, root, wait)
+    """Answer the test questions, and the profile's benchmarks, with the trained student."""
+    make_target("predictions", profile, overrides, refresh, root, wait, benchmarks=True)
+
+
+def show(root: str, profile: str, overrides: Sequence[str]) -> None:
+    """Print what the benchmarks come to, and write it."""
+    from storm.cli.evaluate import show_benchmarks
+
+    show_benchmarks(root, profile, overrides)
 
 
 if __name__ == "__main__":
-    command(evaluate)
+    command(evaluate, show)

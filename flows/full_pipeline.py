@@ -22,16 +22,18 @@ def full_pipeline(
     root: str = "artifacts",
     wait: bool = False,
 ) -> None:
-    """Make everything up to the results."""
-    make_target("results", profile, overrides, refresh, root, wait)
+    """Make everything up to the results, and ask the profile's benchmarks."""
+    make_target("results", profile, overrides, refresh, root, wait, benchmarks=True)
 
 
 def show(root: str, profile: str, overrides: Sequence[str]) -> None:
-    """Print the table and write the report."""
+    """Print the tables and write the report."""
     from storm.cli.artifacts import print_results
+    from storm.cli.evaluate import show_benchmarks
     from storm.report import write_report
 
     print_results(root, profile, overrides)
+    show_benchmarks(root, profile, overrides)
     print(f"report: {write_report(root, profile, overrides)}")
 
 

@@ -30,8 +30,12 @@ def make_target(
     refresh: Sequence[str] = (),
     root: str = "artifacts",
     wait_for_lock: bool = False,
+    *,
+    benchmarks: bool = False,
 ) -> None:
     """Make the stage `target` of a profile and all it needs; call it inside a flow.
+
+    `benchmarks`: and the answers to those that the profile names.
 
     `refresh` names stages whose artifacts are removed first; what was made from them stays where
     their rows come out the same. Raises StageFailed with every cause;
@@ -45,7 +49,8 @@ def make_target(
     # one run for a target: two would each hold what the other needs
     with graph.find(target).artifact(store).lock("run", wait=wait_for_lock), Console() as console:
         maker = Maker(store, config.runtime, console, wait=wait_for_lock)
-        futures = maker.make(graph.up_to(target))
+        asked = [s for s in graph if benchmarks and s.name in ("evaluations", "latency")]
+        futures = maker.make(Graph.of(*asked, *graph.up_to(target)))
         try:
             wait(futures)
         except BaseException:  # SIGTERM, which Prefect takes for itself, then waits for the tasks

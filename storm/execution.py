@@ -133,6 +133,16 @@ def make_shard(
             refuse_too_many(stage, bad, len(planned.items))
 
 
+def pending(stage: Stage[Any], store: Store) -> int:
+    """How many planned items have no outcome yet, in any shard."""
+    artifact = stage.artifact(store)
+    if artifact.sealed:
+        return 0
+    planned = plan(stage, store)
+    journals = (artifact.path / f"shard-{n:05d}.journal" for n in range(planned.shards))
+    return len(planned.items) - sum(len(scan(journal)) for journal in journals)
+
+
 def execute(
     stage: Stage[Any],
     store: Store,

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from storm.benchmarks.config import BenchmarkConfig
 from storm.benchmarks.predictions import Change, PredictionsStage
 from storm.benchmarks.results import ResultsStage
 from storm.errors import ConfigError
@@ -27,6 +28,7 @@ from storm.latent_targets.stage import (
     PooledTargetsStage,
     ThoughtFeaturesStage,
 )
+from storm.records import Checkpoint
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.student.lora import Lora
@@ -123,6 +125,7 @@ class PipelineConfig(Frozen):
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)
     arms: Arms
+    benchmarks: tuple[BenchmarkConfig, ...] = ()  # that the arm `storm` is asked
     shards: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     quarantine_share: float = Field(0.05, ge=0, le=1)  # of a stage's items; above it, it fails
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
@@ -198,11 +201,22 @@ class _Drawing:
         results = ResultsStage(
             videos, tuple(p for _, p in arms), tuple(a for a, _ in arms), config.seed
         )
-        graph = Graph.of(base, results)  # the base first: most waits for it
+        asked = self.benchmarks(arms[0][1].checkpoint)
+        graph = Graph.of(base, *asked, results)  # the base first: most waits for it
         names = sorted({stage.name for stage in graph})
         if unknown := sorted(config.shards.keys() - names):
             raise ConfigError(f"expected stages of {names} in `shards`, found {unknown}")
         return graph
+
+    def benchmarks(self, checkpoint: Stage[Checkpoint]) -> Iterator[Stage[Any]]:
+        """Evaluations of the checkpoint, and latency after them."""
+        config, shards = self.config, self.config.shards.get("evaluations", 1)
+        for benchmark in config.benchmarks:
+            rest = (config.sampling, config.dtype, config.runtime.device, shards)
+            evaluations, latency = benchmark.build(checkpoint, *rest)
+            yield from evaluations
+            if latency is not None:
+                yield latency
 
     def check_time_steps(self) -> None:
         """Refuse a K that thought videos can't be pooled to, before anything is made."""

@@ -177,6 +177,40 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Response:
+    """What a student says to one question of a benchmark."""
+
+    id: str  # the question
+    prompt: str  # the user's turn, after the video
+    response: str  # all that was generated
+    prompt_tokens: int  # with the video's
+    answer_tokens: int
+    frames: int  # that it was shown
+    confidence: float  # probability of the answer's first token
+
+    def __post_init__(self):
+        _check(0 <= self.confidence <= 1, f"expected a probability, found {self.confidence = }")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long one part of an answer takes at batch 1."""
+
+    id: str  # mode and part, joined by '/'
+    mode: str
+    part: str  # decode, vision, prefill, latents, answer or total
+    median_seconds: float
+    p95_seconds: float
+    n: int  # questions
+
+    def __post_init__(self):
+        _check(
+            0 <= self.median_seconds <= self.p95_seconds,
+            f"expected a median below p95, found {self.median_seconds}, {self.p95_seconds}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """One number of the results."""
 

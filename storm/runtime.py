@@ -62,6 +62,7 @@ class Runtime(BaseModel):
     gradient_checkpointing: bool = Field(False, description="recompute the prompt's layers")
     micro_batch: int | None = Field(None, ge=1, description="rows a rank holds at once; None: all")
     batch: int = Field(32, ge=1, description="items that a model sees at once in other stages")
+    decoders: int = Field(2, ge=1, description="processes that decode ahead of one evaluation")
     stall_seconds: float = Field(900, gt=0, description="a child silent for longer is killed")
     memory_gb: float | None = Field(None, gt=0, description="a child that holds more is killed")
     save_every: int = Field(200, ge=1, description="optimiser steps between training checkpoints")

@@ -34,6 +34,10 @@ class Source(BaseModel):
     videos: str | None = None  # their folder; None: `where`, for a hub id where lmms-eval has them
     revision: str | None = None  # of the hub's repository
 
+    def identity(self) -> dict[str, str]:
+        """Nothing: what was found there is the identity, not where."""
+        return {}
+
     @property
     def path(self) -> Path:
         return Path(self.where)

@@ -18,6 +18,7 @@ from storm.benchmarks.scoring import Run, Scored
 from storm.benchmarks.statistics import clustered_error
 from storm.store import write_atomic
 
+LMMS_ZONE = timezone(timedelta(hours=8))  # its file names tell the time there
 _FILTER = "none"  # its name for: responses as they are
 
 
@@ -35,7 +36,7 @@ def write_lmms_files(
     """
     place = folder / re.sub(r'["<>:/\\|?*\[\]]+', "__", "/".join(model.split("/")[-2:]))
     place.mkdir(parents=True, exist_ok=True)
-    clock = when or datetime.now(timezone(timedelta(hours=8)))  # lmms-eval dates in UTC+8
+    clock = when or datetime.now(LMMS_ZONE)
     date = clock.strftime("%Y%m%d_%H%M%S")
     parts: dict[str, list[Scored]] = defaultdict(list)
     for one in run.scored:

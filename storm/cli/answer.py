@@ -74,7 +74,7 @@ def answer(
     section = read_section(checkpoint)
     section.require(k)
     changed = named(intervention)
-    _require_device(device)
+    require_device(device)
     os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
     sampling = _override(section.sampling, frames, size_px)
     shown = ()
@@ -83,7 +83,7 @@ def answer(
         shown = tuple(Frames(*sample_isolated(sampling, video)) for video in videos)
     source = _targets_of(checkpoint, targets) if show_latents else None
     student = Student.from_pretrained(
-        checkpoint, dtype=dtype or _saved_dtype(checkpoint), device=device
+        checkpoint, dtype=dtype or saved_dtype(checkpoint), device=device
     )
     config = Answering.Config(
         mode=mode,  # pyright: ignore[reportArgumentType]
@@ -123,12 +123,12 @@ def _override(
     return FrameSampling(frames=start.frames, size_px=size_px)
 
 
-def _saved_dtype(checkpoint: Path) -> str:
+def saved_dtype(checkpoint: Path) -> str:
     config = json.loads((checkpoint / "config.json").read_bytes())
     return config.get("dtype") or "float32"
 
 
-def _require_device(device: str) -> None:
+def require_device(device: str) -> None:
     import torch
 
     try:

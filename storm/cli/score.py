@@ -61,7 +61,7 @@ def score(
     from storm.store import write_atomic
 
     chosen = find(benchmark)
-    judge = _judge(judge_url, judge_model, judge_key_env, judge_cache)
+    judge = judge_of(judge_url, judge_model, judge_key_env, judge_cache)
 
     def run_of(paths: list[Path]) -> Run:
         answered = (one for path in paths for one in read_responses(chosen, path))
@@ -83,11 +83,11 @@ def score(
     else:
         write_atomic(out, lines.encode())
     with redirect_stdout(sys.stdout if out is not None else sys.stderr):
-        _print_summary(found)
-        _print_differences(differences)
+        print_summary(found)
+        print_differences(differences)
 
 
-def _judge(url: str | None, model: str, key_env: str, cache: Path) -> Judge | None:
+def judge_of(url: str | None, model: str, key_env: str, cache: Path) -> Judge | None:
     if url is None:
         return None
     from pydantic import ValidationError
@@ -107,7 +107,7 @@ def _judge(url: str | None, model: str, key_env: str, cache: Path) -> Judge | No
     return ChatJudge(config, cache)
 
 
-def _print_summary(found: Mapping[str, Any]) -> None:
+def print_summary(found: Mapping[str, Any]) -> None:
     header = ("questions", "n", "accuracy", "95 % interval")
     rows = [header, (found["benchmark"], *_cells(found))]
     for axis, parts in found["breakdown"].items():
@@ -140,14 +140,14 @@ def _cells(number: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(number["n"]), f"{number['accuracy']:.1%}", f"{low:.1%} to {high:.1%}"
 
 
-def _print_differences(differences: Sequence[Difference]) -> None:
+def print_differences(differences: Sequence[Difference]) -> None:
     if not differences:
         return
+    print()
     rows = [("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "holds")]
     for one in differences:
         interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
         numbers = (f"{100 * one.value:+.1f}", interval, f"{one.p:.4f}", f"{one.p_holm:.4f}")
         rows.append((one.first, one.second, *numbers, str(one.n), "yes" if one.holds else "no"))
-    print()
     print_table(rows)
     print("holds: p under 0.05 after Holm's correction for all comparisons of this table")

@@ -96,9 +96,9 @@ def distance_from_rest(
 ) -> np.ndarray | None:
     """(T,) how far each frame is from the state of rest that the clip returns to; None: to none.
 
-    `small` holds Y, U and V of each frame. A clip returns if in each quarter of it a frame is as
-    good as in the state that it starts from. That is asked of a few dozen frames
-    first: registration is the most expensive signal.
+    `small` holds Y, U and V of each frame. A clip returns if it hardly ever leaves the state that
+    it starts from, or in each quarter of it a frame is as good as in that state. That is asked of
+    a few dozen frames first: registration is the most expensive signal.
     """
     if len(small) < 4:
         return None
@@ -110,7 +110,9 @@ def distance_from_rest(
 
 
 def _returns(distance: np.ndarray) -> bool:
-    away = float(np.quantile(distance, 0.8))
+    top, away = float(distance.max()), float(np.quantile(distance, 0.8))
+    if away < 0.15 * top:
+        return True
     quarters = np.array_split(distance, 4)
     return away > 0 and all(float(quarter.min()) < 0.15 * away for quarter in quarters)
 

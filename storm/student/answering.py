@@ -40,6 +40,7 @@ REASONING_PROMPT = (
     "and </think>, then only the final answer between <answer> and </answer>."
 )
 _NEW_TOKENS = {"direct": 16, "latent": 16, "cot": 512}
+MOST_FRAMES = 768  # of a video sampled by fps: what Qwen's own processors take at most
 _WINDOW = 8  # batches that are sorted by length together
 
 
@@ -232,6 +233,31 @@ def chosen_sampling(trained: FrameSampling | None, given: FrameSampling | None) 
             "checkpoint): give the sampling it was trained with"
         )
     return found
+
+
+def changed_sampling(
+    trained: FrameSampling | None,
+    frames: int | None = None,
+    fps: float | None = None,
+    size_px: int | None = None,
+    max_pixels: int | None = None,
+) -> FrameSampling:
+    """The checkpoint's sampling with what is given changed; raises ConfigError as above.
+
+    `frames` alone means that number; with `fps` it is the most; `fps` alone, 768 at most.
+    """
+    if fps is not None:
+        if fps <= 0:
+            raise ConfigError(f"expected frames a second above 0, found {fps = }")
+        frames = frames or MOST_FRAMES
+    start = chosen_sampling(trained or (FrameSampling(frames=frames) if frames else None), None)
+    given = {"frames": frames, "size_px": size_px, "max_pixels": max_pixels}
+    changed: dict[str, float | None] = {
+        name: value for name, value in given.items() if value is not None
+    }
+    if frames is not None:
+        changed["fps"] = fps
+    return start.model_copy(update=changed)
 
 
 def final_answer(response: str) -> tuple[int, str]:

@@ -42,10 +42,15 @@ def sample_isolated(
         return np.load(pixels), tuple(found["pts_seconds"]), found["seconds"]
 
 
-def _sample(sampling: FrameSampling, path: Path, out: Path, emit: Any) -> None:
-    """In the child."""
+def limit_process() -> None:
+    """Bound what this process, which is about to decode, may take; it leaves no core file."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _sample(sampling: FrameSampling, path: Path, out: Path, emit: Any) -> None:
+    """In the child."""
+    limit_process()
     began = time.perf_counter()
     try:
         frames, times = sampling.sample(path)

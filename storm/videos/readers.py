@@ -102,9 +102,14 @@ class Painter:
     """Turns decoded frames into upright RGB of one size."""
 
     def __init__(self, target: Target):
+        import av
         from av.video.reformatter import VideoReformatter
 
         self._target = target
+        # before 16, which lmms-eval wants, PyAV scaled with one thread and had no such argument
+        self._alone: dict[str, Any] = (
+            {"threads": 1} if int(av.__version__.split(".")[0]) >= 16 else {}
+        )
         self._reformatter = VideoReformatter()  # one for all: its tables cost more than a frame
 
     def __call__(self, frame: Any) -> np.ndarray:
@@ -117,7 +122,7 @@ class Painter:
             height=height,
             format="rgb24",
             interpolation="BICUBIC" if scaled else None,
-            threads=1,
+            **self._alone,
         )
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)

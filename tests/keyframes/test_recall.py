@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from teaching import NO_SETUP
 
 from storm.keyframes.fast import FastSelector
 from storm.keyframes.motion import MotionSelector
@@ -54,7 +55,7 @@ def test_fast_finds_more_than_uniform(videos: list[Planted], k: int):
 def test_the_teacher_can_read_every_script_from_the_keyframes(tmp_path: Path, shake: int):
     world = World()
     world = world.model_copy(update={"camera_motion": shake * world.camera_motion})
-    motion, teacher = MotionSelector.Config().build(), ShellTeacher.Config().build()
+    motion, teacher = MotionSelector.Config().build(), ShellTeacher.Config().build(NO_SETUP)
     path, right = tmp_path / "game.mp4", 0
     scenes = sample_scenes(world, "train", 60, seed=shake)
     for scene in scenes:

@@ -15,7 +15,8 @@ from speaking import TINY, write_speaking
 from teaching import teacher_request, thought
 
 from storm.chat import ChatConfig
-from storm.records import Rejected, ThoughtPrompt, from_table, to_table
+from storm.records import Rejected, ThoughtPrompt
+from storm.tables import from_table, to_table
 from storm.thought_prompts.base import Teacher, TeacherRequest, TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
 from storm.thought_prompts.kinds import AnyTeacher

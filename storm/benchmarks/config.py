@@ -1,0 +1,78 @@
+"""One benchmark as a profile or a command names it, and the stages that come of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from storm.benchmarks.asking import AnyCheckpoint, Mode
+from storm.benchmarks.benchmark import Source
+from storm.benchmarks.catalogue import find
+from storm.benchmarks.evaluation import EvaluationStage
+from storm.benchmarks.latency import LatencyStage
+from storm.video_features.stage import Dtype
+from storm.videos.sampling import FrameSampling
+
+
+class BenchmarkConfig(BaseModel):
+    """What to ask and how to score it; what is None is as in training, or the default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str  # videomme, mvbench, tempcompass, mmvu, own, shell
+    data: str  # the data set's folder (or file), or its hub id
+    videos: str | None = None  # their folder, if they lie elsewhere
+    revision: str | None = None  # of the hub's repository
+    modes: tuple[Mode, ...] = Field(("latent", "direct"), min_length=1)
+    prompt: str | None = None
+    frames: PositiveInt | None = None  # with `fps`, at most
+    fps: PositiveFloat | None = None
+    size_px: PositiveInt | None = None
+    max_pixels: PositiveInt | None = None
+    max_new_tokens: PositiveInt | None = None
+    limit: PositiveInt | None = None  # the first questions alone
+    latency: NonNegativeInt = 20  # questions to measure it with; 0: don't
+    scorer: str | None = None
+    unwrap_answer: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind} {self.prompt}" if self.prompt else self.kind
+
+    def build(
+        self,
+        checkpoint: AnyCheckpoint,
+        trained: FrameSampling | None,
+        dtype: Dtype,
+        device: str,
+        shards: int = 1,
+    ) -> tuple[tuple[EvaluationStage, ...], LatencyStage | None]:
+        """An evaluation for each mode; latency, measured after them, if it is wanted.
+
+        Raises ConfigError if there is no such benchmark, prompt or scorer.
+        """
+        from storm.student.answering import changed_sampling
+
+        about = find(self.kind)
+        about.pick_scorer(self.scorer)
+        bounds = (self.frames, self.fps, self.size_px, self.max_pixels)
+        asked: dict[str, Any] = {
+            "checkpoint": checkpoint,
+            "benchmark": self.kind,
+            "source": Source(where=self.data, videos=self.videos, revision=self.revision),
+            "sampling": changed_sampling(trained, *bounds),
+            "dtype": dtype,
+            "prompt": about.pick_prompt(self.prompt)[0],
+            "limit": self.limit,
+            "max_new_tokens": self.max_new_tokens,
+        }
+        evaluations = tuple(
+            EvaluationStage(**asked, mode=mode, shards=shards, label=f"{self.title} {mode}")
+            for mode in dict.fromkeys(self.modes)
+        )
+        if not self.latency:
+            return evaluations, None
+        modes = tuple(stage.mode for stage in evaluations)
+        how = {"device": device, "count": self.latency, "label": self.title}
+        return evaluations, LatencyStage(**asked, modes=modes, after=evaluations, **how)

@@ -1,0 +1,111 @@
+"""The stage `latency`: how long a checkpoint takes to answer, mode beside mode, at batch 1."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from storm.benchmarks.asking import Asking, Mode, look_of
+from storm.benchmarks.benchmark import Question
+from storm.benchmarks.evaluation import EvaluationStage
+from storm.errors import UnreadableVideo
+from storm.records import Latency, Rejected
+from storm.stage import Context, Stage
+from storm.store import Store
+from storm.videos.ahead import Decoded, DecodingAhead
+
+PARTS = ("decode", "vision", "prefill", "latents", "answer")
+_WARM_UP = 2  # questions that are asked first and not counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _HowMeasured:
+    modes: tuple[Mode, ...]
+    device: str  # what is measured depends on it
+    count: int = 20
+    max_new_tokens: int | None = None  # None: each mode's own
+    after: tuple[EvaluationStage, ...] = ()  # what must not run at the same time
+
+
+@dataclass(frozen=True)
+class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
+    """A row for each mode and part of an answer, over questions spread through the benchmark.
+
+    Every question is decoded once and then answered in each mode, one row a batch, so that what
+    else the machine does falls on all modes alike. Decoding is measured in its own process, and
+    counts in each mode.
+    """
+
+    name: ClassVar[str] = "latency"
+    row: ClassVar[type] = Latency
+    indivisible: ClassVar[bool] = True
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        upstream = (*self.asked.values(), *self.weights(store))
+        return [(f"{mode}/{part}", upstream) for mode in self.modes for part in (*PARTS, "total")]
+
+    def facts(self, store: Store) -> dict[str, Any]:
+        return {"machine": platform.machine(), "processor": platform.processor()}
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Latency | Rejected]:
+        from storm.student import Answering
+
+        seen: dict[str, list[dict[str, float]]] = {mode: [] for mode in self.modes}
+        with (
+            DecodingAhead(self.sampling, workers=1, ahead=0) as decoding,
+            self.student(context, ids) as student,
+        ):
+            ways: dict[str, Any] = {
+                mode: Answering.Config(
+                    mode=mode, max_new_tokens=self.max_new_tokens, sampling=self.sampling
+                ).build(student)
+                for mode in self.modes
+            }
+            for number, (question, shown) in enumerate(self._readable(decoding)):
+                for mode, answering in ways.items():
+                    prepared = answering.prepare(self.to_ask(question, shown))
+                    (reply,) = answering.stream([prepared], batch=1)
+                    parts = {part: getattr(reply.timings, part) for part in PARTS}
+                    if number >= _WARM_UP:
+                        seen[mode].append({**parts, "total": reply.timings.total})
+                done = max(0, number + 1 - _WARM_UP)
+                context.emit({"progress": done, "of": self.count, "text": "batch 1"})
+                if done == self.count:
+                    break
+        for item_id in ids:
+            mode, _, part = item_id.partition("/")
+            times = [one[part] for way in seen if way == mode for one in seen[way]]
+            yield _row(item_id, mode, part, times)
+
+    def _readable(self, decoding: DecodingAhead) -> Iterator[tuple[Question, Decoded | None]]:
+        """Spread questions: those to warm up with first (again, if there are few), then all."""
+        questions = list(self.questions.values())
+        step = max(1, len(questions) // self.count)
+        spread = [*questions[::step], *(q for n, q in enumerate(questions) if n % step)]
+        for question in [*spread[:_WARM_UP], *spread]:
+            look = look_of(question)
+            if look is None:
+                yield question, None
+                continue
+            ((_, found),) = decoding.stream([look])
+            if not isinstance(found, UnreadableVideo):
+                yield question, found
+
+
+def _row(item_id: str, mode: str, part: str, times: Sequence[float]) -> Latency | Rejected:
+    if not times:
+        detail = "expected questions with a readable video, found too few"
+        return Rejected(id=item_id, reason="nothing_to_time", detail=detail)
+    median, p95 = np.quantile(times, [0.5, 0.95])
+    return Latency(
+        id=item_id,
+        mode=mode,
+        part=part,
+        median_seconds=float(median),
+        p95_seconds=float(p95),
+        n=len(times),
+    )

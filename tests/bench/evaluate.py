@@ -1,0 +1,42 @@
+"""What batches save in an evaluation: the model's time, decoding apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from storm.benchmarks.asking import replies_to, windows
+from storm.student import Answering, Frames, Question, Student, TinyConfig
+from tests.bench.measure import Row, at_least, compare
+
+QUESTIONS = 32
+
+
+def throughput(folder: Path) -> Iterator[Row]:
+    """32 questions about videos of 8 frames of 64 x 64, answers of 8 tokens, on two threads."""
+    torch.set_num_threads(2)
+    TinyConfig().build(folder)
+    student = Student.from_pretrained(folder)
+    answering = Answering.Config(mode="latent", max_new_tokens=8).build(student)
+    rng = np.random.default_rng(0)
+    times = tuple(0.1 + 0.2 * n for n in range(8))
+    asked = [
+        Question(
+            "Which? " * (1 + n % 4),
+            (Frames(rng.integers(0, 255, (8, 64, 64, 3), dtype=np.uint8), times),),
+        )
+        for n in range(QUESTIONS)
+    ]
+
+    def answer(size: int) -> None:
+        for batch in windows(asked, size):
+            replies_to(answering, batch)
+
+    ratio = compare(lambda: answer(1), lambda: answer(16), 3)
+    yield at_least("evaluation", "questions at batch 16 / at batch 1, a second", ratio, 4)
+
+
+CASES = (throughput,)
