@@ -17,7 +17,7 @@ from flows.console import Console
 from flows.make import Maker
 from storm.errors import StageFailed, StormError, WorkspaceBusy
 from storm.execution import forget
-from storm.pipeline import assemble
+from storm.pipeline import Graph, assemble
 from storm.profiles import load
 from storm.runtime import kill_children
 from storm.store import Store
