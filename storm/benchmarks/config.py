@@ -67,12 +67,12 @@ class BenchmarkConfig(BaseModel):
             "limit": self.limit,
             "max_new_tokens": self.max_new_tokens,
         }
+        modes: tuple[Mode, ...] = tuple(dict.fromkeys(self.modes))
         evaluations = tuple(
             EvaluationStage(**asked, mode=mode, shards=shards, label=f"{self.title} {mode}")
-            for mode in dict.fromkeys(self.modes)
+            for mode in modes
         )
         if not self.latency:
             return evaluations, None
-        modes = tuple(stage.mode for stage in evaluations)
         how = {"device": device, "count": self.latency, "label": self.title}
         return evaluations, LatencyStage(**asked, modes=modes, after=evaluations, **how)
