@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.measure import Row
 
-FILES = ("store", "student", "teachers", "benchmarks", "evaluate", "keyframes")
+FILES = ("store", "targets", "student", "teachers", "benchmarks", "evaluate", "keyframes")
 
 
 def main(names: list[str]) -> int:

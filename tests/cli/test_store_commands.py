@@ -1,0 +1,78 @@
+"""`storm verify`, `storm quarantine`, `storm explain`: what lies in the store, and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from storm.cli import main
+from storm.execution import execute
+from storm.pipeline import assemble
+from storm.profiles import load
+from storm.runtime import Runtime
+from storm.store import Store, write_json
+
+FEW = ["videos.counts.train=2", "videos.counts.test=2"]
+
+
+def run(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--root", str(root)])
+    return int(end.value.code or 0), capsys.readouterr().out
+
+
+def profile(*settings: str) -> list[str]:
+    return ["--profile", "smoke", *(part for s in (*FEW, *settings) for part in ("--set", s))]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    stage = assemble(load("smoke", FEW)).find("keyframes")
+    execute(stage, Store(tmp_path), Runtime())
+    return tmp_path
+
+
+def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, root, "verify") == (0, "2 artifacts read, 0 files damaged\n")
+    path = next(root.glob("videos/*/blobs/*/*.mp4"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    lost = next(root.glob("keyframes/*/shard-*.arrow"))
+    lost.unlink()
+    code, out = run(capsys, root, "verify")
+    assert (code, out.splitlines()) == (
+        1,
+        [f"damaged: {lost}", f"damaged: {path}", "2 artifacts read, 2 files damaged"],
+    )
+    code, out = run(capsys, root, "verify", "--json")
+    assert json.loads(out) == {"artifacts": 2, "damaged": [str(lost), str(path)]}
+
+
+def test_quarantine_lists_items_with_reasons(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, root, "quarantine", *profile()) == (0, "")
+    path = next(root.glob("keyframes/*/manifest.json"))
+    entry = {"id": "v", "reason": "damaged", "detail": "no end"}
+    write_json(path, {**json.loads(path.read_text()), "quarantined": [entry]})
+    code, out = run(capsys, root, "quarantine", *profile(), "--json")
+    assert (code, json.loads(out)) == (0, [{"stage": "keyframes", **entry}])
+    _, out = run(capsys, root, "quarantine", *profile())
+    assert out.splitlines()[1].split() == ["keyframes", "v", "damaged", "no", "end"]
+
+
+def test_explain_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = run(capsys, root, "explain", "keyframes", *profile())
+    assert (code, out.split(":")[0]) == (0, "keyframes is cached")
+    _, out = run(capsys, root, "explain", "keyframes", *profile("keyframes.k=3"))
+    assert "  selector.k: " in out
+    _, out = run(capsys, root, "explain", "keyframes", *profile("seed=9"))
+    assert "  input videos: " in out
+    assert "      seed: 0 -> 9" in out
+    with pytest.raises(SystemExit) as end:
+        main(["explain", "keyfames", *profile(), "--root", str(root)])
+    assert end.value.code == 2
+    assert "found 'keyfames'" in capsys.readouterr().err

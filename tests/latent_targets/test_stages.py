@@ -1,0 +1,140 @@
+"""The stages that encode thought videos: kept tokens give the same bits, and only what counts is
+identity."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from storm.errors import DataError
+from storm.execution import execute
+from storm.latent_targets import load
+from storm.latent_targets.pooling import FlatPooling, TemporalPooling
+from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage
+from storm.pipeline import assemble
+from storm.profiles import load as load_profile
+from storm.runtime import Runtime
+from storm.stage import Stage
+from storm.store import Store
+from storm.student import LatentConfig, TinyConfig
+from storm.student.tower import tower_digest
+
+SETTINGS = [
+    *("videos.counts.base=4", "videos.counts.train=2", "videos.counts.test=2", "curriculum=[]"),
+    *("dtype=bfloat16", "runtime.zero_stage=1"),  # bfloat16 trains with no other
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("root"))
+
+
+def targets(*settings: str) -> Any:
+    return assemble(load_profile("smoke", [*SETTINGS, *settings])).find("latent_targets")
+
+
+def latents(stage: Stage[Any], store: Store) -> dict[str, np.ndarray]:
+    execute(stage, store, Runtime(batch=2))
+    return {row.id: row.latents for row in stage.rows(store)}
+
+
+def test_kept_tokens_give_the_same_targets_bit_for_bit(store: Store) -> None:
+    straight, kept = targets(), targets("keep_tokens=true")
+    assert type(straight) is LatentTargetsStage
+    assert type(kept) is PooledTargetsStage
+    one, other = latents(straight, store), latents(kept, store)
+    assert len(one) == 2
+    assert one.keys() == other.keys()
+    for item_id, array in one.items():
+        assert array.dtype == other[item_id].dtype == np.uint16
+        np.testing.assert_array_equal(array, other[item_id])
+    assert load(kept.artifact(store).path).dtype == torch.bfloat16
+
+
+def test_another_pooling_or_k_encodes_nothing_again(store: Store) -> None:
+    kept = targets("keep_tokens=true")
+    latents(kept, store)
+    sealed = kept.features.artifact(store).path / "manifest.json"
+    before = sealed.stat().st_mtime_ns
+    for change in ({"k": 4}, {"pooling": FlatPooling.Config()}):
+        other = dataclasses.replace(kept, **change)
+        assert other.features.fingerprint == kept.features.fingerprint
+        made = latents(other, store)
+        assert {a.shape[0] for a in made.values()} == {other.k}
+    assert sealed.stat().st_mtime_ns == before
+    assert isinstance(kept.pooling, TemporalPooling.Config)
+
+
+@pytest.mark.slow
+def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
+    """Its base is another artifact; the tower in it is the same."""
+    eight = targets("keep_tokens=true")
+    four = targets("keep_tokens=true", "student.latent.k=4")
+    latents(eight, store)
+    execute(four.base, store, Runtime())
+    assert four.base.fingerprint != eight.base.fingerprint
+    assert four.features.recipe == eight.features.recipe
+    assert list(four.features.items(store)) == list(eight.features.items(store))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("student")
+    TinyConfig(
+        text={"layers": 1, "hidden": 32, "heads": 2, "key_heads": 2, "ffn": 32},  # pyright: ignore
+        vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
+        latent=LatentConfig(k=2),
+    ).build(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ("k", True),
+        ("a weight of the language model", True),
+        ("a weight of the tower", False),
+        ("how pixels are shown", False),
+    ],
+)
+def test_the_tower_is_what_makes_features(
+    folder: Path, tmp_path: Path, change: str, same: bool
+) -> None:
+    before = tower_digest(folder)
+    folder = shutil.copytree(folder, tmp_path / "changed")
+    if change == "k":
+        config = json.loads((folder / "config.json").read_text())
+        config["storm"]["k"] = 7
+        (folder / "config.json").write_text(json.dumps(config))
+    elif change == "how pixels are shown":
+        path = folder / "processor_config.json"
+        text = path.read_text()
+        assert "0.4814" in text
+        path.write_text(text.replace("0.4814", "0.4815"))
+    else:
+        weights = load_file(folder / "model.safetensors")
+        visual = "tower" in change
+        name = next(n for n in weights if ("visual." in n) == visual)
+        weights[name].view(-1)[0] += 1
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert (tower_digest(folder) == before) is same
+
+
+def test_a_folder_without_a_tower_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    save_file({"model.embed.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match="no tensor named visual"):
+        tower_digest(tmp_path)
+    data = (folder / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(data[:-100])
+    with pytest.raises(DataError, match="more bytes of a tensor"):
+        tower_digest(tmp_path)
