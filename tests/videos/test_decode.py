@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -113,15 +112,6 @@ def test_scaling_keeps_the_aspect_and_never_enlarges(tmp_path: Path, moving):
     for whole in (False, True):
         assert decode_middles(path, 5, 32, whole=whole).frames.shape == (5, 16, 32, 3)
         assert decode_middles(path, 5, 500, whole=whole).frames.shape == (5, 48, 96, 3)
-
-
-def test_a_tiny_film_decodes_in_milliseconds(film: Path):
-    took = []
-    for _ in range(20):
-        start = time.perf_counter()
-        decode_all(film)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.02  # 2 ms on a quiet machine
 
 
 @pytest.mark.parametrize(
