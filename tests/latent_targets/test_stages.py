@@ -47,6 +47,7 @@ def latents(stage: Stage[Any], store: Store) -> dict[str, np.ndarray]:
     return {row.id: row.latents for row in stage.rows(store)}
 
 
+@pytest.mark.slow
 def test_kept_tokens_give_the_same_targets_bit_for_bit(store: Store) -> None:
     straight, kept = targets(), targets("keep_tokens=true")
     assert type(straight) is LatentTargetsStage
@@ -60,6 +61,7 @@ def test_kept_tokens_give_the_same_targets_bit_for_bit(store: Store) -> None:
     assert load(kept.artifact(store).path).dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_another_pooling_or_k_encodes_nothing_again(store: Store) -> None:
     kept = targets("keep_tokens=true")
     latents(kept, store)
