@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import BinaryIO
 
 from prefect.server.api.server import SubprocessASGIServer
-from prefect.settings import get_current_settings
+from prefect.settings import Settings, get_current_settings
 
 from storm.runtime import watch_owner
 
@@ -19,11 +20,20 @@ class OwnServer(SubprocessASGIServer):
     """
 
     def _run_uvicorn_command(self) -> subprocess.Popen[bytes]:
+        settings = get_current_settings()
+        settings.home.mkdir(parents=True, exist_ok=True)
+        # its own troubles (a busy database, say) are none of the run's, which asks the store
+        with open(settings.home / "storm-server.log", "ab") as log:
+            return self._start(log, settings)
+
+    def _start(self, log: BinaryIO, settings: Settings) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "flows.server", str(self.port)],
+            stdout=log,
+            stderr=log,
             env={
                 **os.environ,
-                **get_current_settings().to_environment_variables(exclude_unset=True),
+                **settings.to_environment_variables(exclude_unset=True),
                 "PREFECT_UI_ENABLED": "0",
                 "PREFECT__SERVER_EPHEMERAL": "1",
                 "PREFECT__SERVER_FINAL": "1",

@@ -77,7 +77,7 @@ def test_a_task_runs_to_the_end(tmp_path: Path, rows: list[dict[str, Any]], mode
         *("--output_path", tmp_path / "out", "--log_samples"),
     )
     assert ran.returncode == 0, ran.stderr
-    assert "gone.mp4" in ran.stderr, "what can't be read is named"
+    assert "gone.mp4" in ran.stdout + ran.stderr, "what can't be read is named"
 
     student = Student.from_pretrained(checkpoint)
     replies = student.answer(
