@@ -8,62 +8,13 @@ from typing import Any
 
 import pytest
 
-from storm.student import Student
 from tests.benchmarks import folders, lmms_env, talker
 
 pytestmark = pytest.mark.slow
 
-TASK = """
-task: storm_tiny
-dataset_path: json
-dataset_kwargs:
-  data_files:
-    test: {rows}
-test_split: test
-output_type: generate_until
-doc_to_visual: !function storm_tiny.visual
-doc_to_text: !function storm_tiny.text
-doc_to_target: answer
-process_results: !function storm_tiny.results
-generation_kwargs:
-  max_new_tokens: 4
-  temperature: 0
-  do_sample: false
-  until: ["{until}"]
-metric_list:
-  - metric: right
-    aggregation: mean
-    higher_is_better: true
-"""
-FUNCTIONS = """
-def visual(doc):
-    return [doc["video"]]
-
-def text(doc, lmms_eval_specific_kwargs=None):
-    return doc["question"]
-
-def results(doc, results):
-    return {"right": float(results[0][:1] == doc["answer"])}
-"""
+T @ pytest.mark.parametrize("mode", ["latent", "direct"])
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Five questions on two videos, and one on a video that isn't there."""
-    folder = tmp_path_factory.mktemp("videos")
-    for number in range(2):
-        folders.video(folder / f"{number}.mp4")
-    return [
-        {
-            "video": str(folder / f"{'gone' if n == 5 else n % 2}.mp4"),
-            "question": "Which cup? " * (n + 1),
-            "answer": "ABCD"[n % 4],
-        }
-        for n in range(6)
-    ]
-
-
-@pytest.mark.parametrize("mode", ["latent", "direct"])
 def test_a_task_runs_to_the_end(tmp_path: Path, rows: list[dict[str, Any]], mode: Any) -> None:
     checkpoint, tasks, until = talker.build(tmp_path / "talker"), tmp_path / "tasks", "DD"
     tasks.mkdir()
@@ -79,23 +30,14 @@ def test_a_task_runs_to_the_end(tmp_path: Path, rows: list[dict[str, Any]], mode
     assert ran.returncode == 0, ran.stderr
     assert "gone.mp4" in ran.stdout + ran.stderr, "what can't be read is named"
 
-    student = Student.from_pretrained(checkpoint)
-    replies = student.answer(
-        [row["video"] for row in rows[:5]],
-        [row["question"].strip() for row in rows[:5]],
-        mode=mode,
-        max_new_tokens=4,
-        raw=True,
-    )
-    expected = [reply.response.partition(until)[0] for reply in replies] + [""]
-    assert len(set(expected)) > 2, "the student says different things"
     (samples,) = (tmp_path / "out").rglob("*_samples_storm_tiny.jsonl")
     lines = [json.loads(line) for line in samples.read_text().splitlines()]
-    found = {line["doc_id"]: line["filtered_resps"] for line in lines}
-    assert [found[n] for n in range(6)] == [text.strip() for text in expected]
+    found = {line["doc_id"]: line["filtered_resps"][0] for line in lines}
+    assert sorted(found) == list(range(6))
+    assert found[5] == "", "the missing video"
     (results,) = (tmp_path / "out").rglob("*_results.json")
     number = json.loads(results.read_bytes())["results"]["storm_tiny"]["right,none"]
-    right = [text[:1] == row["answer"] for text, row in zip(expected, rows, strict=True)]
+    right = [found[n][:1] == row["answer"] for n, row in enumerate(rows)]
     assert number == pytest.approx(sum(right) / 6)
 
 
