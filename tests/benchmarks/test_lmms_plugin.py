@@ -12,9 +12,57 @@ from tests.benchmarks import folders, lmms_env, talker
 
 pytestmark = pytest.mark.slow
 
-T @ pytest.mark.parametrize("mode", ["latent", "direct"])
+TASK = """
+task: storm_tiny
+dataset_path: json
+dataset_kwargs:
+  data_files:
+    test: {rows}
+test_split: test
+output_type: generate_until
+doc_to_visual: !function storm_tiny.visual
+doc_to_text: !function storm_tiny.text
+doc_to_target: answer
+process_results: !function storm_tiny.results
+generation_kwargs:
+  max_new_tokens: 4
+  temperature: 0
+  do_sample: false
+  until: ["{until}"]
+metric_list:
+  - metric: right
+    aggregation: mean
+    higher_is_better: true
+"""
+FUNCTIONS = """
+def visual(doc):
+    return [doc["video"]]
+
+def text(doc, lmms_eval_specific_kwargs=None):
+    return doc["question"]
+
+def results(doc, results):
+    return {"right": float(results[0][:1] == doc["answer"])}
+"""
 
 
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Five questions on two videos, and one on a video that isn't there."""
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(2):
+        folders.video(folder / f"{number}.mp4")
+    return [
+        {
+            "video": str(folder / f"{'gone' if n == 5 else n % 2}.mp4"),
+            "question": "Which cup? " * (n + 1),
+            "answer": "ABCD"[n % 4],
+        }
+        for n in range(6)
+    ]
+
+
+@pytest.mark.parametrize("mode", ["latent", "direct"])
 def test_a_task_runs_to_the_end(tmp_path: Path, rows: list[dict[str, Any]], mode: Any) -> None:
     checkpoint, tasks, until = talker.build(tmp_path / "talker"), tmp_path / "tasks", "DD"
     tasks.mkdir()
