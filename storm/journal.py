@@ -128,12 +128,6 @@ def read(path: Path, row_type: type, places: Iterable[Place]) -> Iterator[Entry]
             yield _decode(file.read(place.length), row_type)
 
 
-def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:
-    """Item id -> its last entry."""
-    places = scan(path, repair=repair)
-    return dict(zip(places, read(path, row_type, places.values()), strict=True))
-
-
 def keep(path: Path, row_type: type, wanted: Callable[[Entry], bool]) -> dict[str, Place]:
     """Rewrite a journal without the entries that are not wanted; those that stay."""
     places = scan(path)

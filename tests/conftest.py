@@ -6,7 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from storm.store import Store
 
 SUPPORT = str(Path(__file__).parent / "support")
 
@@ -15,3 +18,17 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SUPPORT, os.environ.get
 
 settings.register_profile("storm", deadline=None, max_examples=50)  # machines may be busy
 settings.load_profile("storm")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Of toy stages."""
+    return Store(tmp_path / "root")
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Path:
+    """Where toy stages note what they work on."""
+    path = tmp_path / "diary"
+    path.touch()
+    return path

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from journals import replay
 from toy_helpers import (
     IDS,
     RUNTIME,
@@ -24,24 +25,10 @@ from toy_stages import Clips, Vectors, Whole, chain
 
 from storm.errors import DataError, StageFailed
 from storm.execution import execute, make_shard, plan
-from storm.journal import replay
 from storm.planning import shards_of
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime, kill_children
 from storm.store import Store, write_json
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "root")
-
-
-@pytest.fixture
-def diary(tmp_path: Path) -> Path:
-    path = tmp_path / "diary"
-    path.touch()
-    return path
-
 
 # what a child may do
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from journals import replay
 from toy_helpers import (
     IDS,
     RUNTIME,
@@ -28,21 +29,8 @@ from toy_helpers import (
 from toy_stages import Clips, chain
 
 from storm.execution import execute, seal
-from storm.journal import replay
 from storm.records import Rejected, ThoughtVideo
 from storm.store import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "root")
-
-
-@pytest.fixture
-def diary(tmp_path: Path) -> Path:
-    path = tmp_path / "diary"
-    path.touch()
-    return path
 
 
 def start(store: Store, **arguments: Any) -> subprocess.Popen[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from journals import replay
 from toy_gpus import Lookers, WholeLooker
 
 from storm.execution import make_shard, plan
-from storm.journal import replay
 from storm.runtime import Runtime, one_gpu
 from storm.stage import Stage
 from storm.store import Store

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journals import replay
 
-from storm.journal import Entry, Journal, keep, replay
+from storm.journal import Entry, Journal, keep
 from storm.records import LatentTarget, Rejected, digest_of
 
 

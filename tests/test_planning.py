@@ -6,7 +6,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import pytest
 from toy_helpers import IDS, RUNTIME, assert_sound, data_of, worked_on
 from toy_stages import Clips, Vectors, Whole
 
@@ -16,18 +15,6 @@ from storm.planning import is_current, is_settled, plan
 from storm.records import ThoughtVideo
 from storm.stage import Stage
 from storm.store import Store, sha256_file, write_json
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "root")
-
-
-@pytest.fixture
-def diary(tmp_path: Path) -> Path:
-    path = tmp_path / "diary"
-    path.touch()
-    return path
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from storm.student import Question as Asked
 
 T = TypeVar("T")
-Mode = Literal["direct", "latent", "cot"]  # as storm.student.answering has it
 
 
 class CheckpointFolder(BaseModel):

@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from storm.benchmarks.asking import AnyCheckpoint, Mode
+from storm.benchmarks.asking import AnyCheckpoint
 from storm.benchmarks.benchmark import Source
 from storm.benchmarks.catalogue import find
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import LatencyStage
+from storm.student.modes import Mode
 from storm.video_features.stage import Dtype
 from storm.videos.sampling import FrameSampling
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from storm.benchmarks.asking import Asking, Mode, look_of, replies_to, windows
+from storm.benchmarks.asking import Asking, look_of, replies_to, windows
 from storm.benchmarks.benchmark import Question
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, Response
 from storm.stage import Context, Stage
 from storm.store import Store
+from storm.student.modes import Mode
 from storm.videos.ahead import Decoded, DecodingAhead
 
 WINDOW = 4  # batches that are sorted by length together; their frames are held

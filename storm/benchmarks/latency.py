@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from storm.benchmarks.asking import Asking, Mode, look_of
+from storm.benchmarks.asking import Asking, look_of
 from storm.benchmarks.benchmark import Question
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.errors import UnreadableVideo
 from storm.records import Latency, Rejected
 from storm.stage import Context, Stage
 from storm.store import Store
+from storm.student.modes import Mode
 from storm.videos.ahead import Decoded, DecodingAhead
 
 PARTS = ("decode", "vision", "prefill", "latents", "answer")

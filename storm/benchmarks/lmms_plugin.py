@@ -29,6 +29,7 @@ from storm.benchmarks.asking import replies_to, windows
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.student import Answering, Frames, Question, Student
 from storm.student.answering import changed_sampling
+from storm.student.modes import MODES
 from storm.videos.ahead import DecodingAhead
 from storm.videos.sampling import Look
 
@@ -63,7 +64,7 @@ class StormModel(lmms):
         decoders: int = 2,  # processes that decode ahead
     ):
         super().__init__()
-        if mode not in ("latent", "direct", "cot"):
+        if mode not in MODES:
             raise ConfigError(f"expected mode=latent, direct or cot, found {mode!r}")
         self._device = torch.device(device or _own_device())
         self._rank = int(os.environ.get("RANK", 0))

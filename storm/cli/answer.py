@@ -13,14 +13,13 @@ import typer
 
 from storm.cli.app import Json, app
 from storm.errors import ConfigError, StoreError
+from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.latent_targets.nearest import Neighbour
     from storm.store import Artifact
     from storm.student import Answering, Reply
     from storm.videos.sampling import FrameSampling
-
-_MODES = ("latent", "direct", "cot")
 
 
 @app.command()
@@ -33,7 +32,7 @@ def answer(
     options: Annotated[
         list[str], typer.Option("--options", help="choices as 'one|two', or one at a time")
     ] = [],  # noqa: B006
-    mode: Annotated[str, typer.Option(help=f"{', '.join(_MODES)} (text reasoning)")] = "latent",
+    mode: Annotated[str, typer.Option(help=f"{', '.join(MODES)} (text reasoning)")] = "latent",
     intervention: Annotated[
         str, typer.Option(help="on the latents: zero, noise:SEED, permute, truncate:N, drop, ...")
     ] = "none",
@@ -61,8 +60,8 @@ def answer(
     from storm.runtime import set_environment
 
     set_environment()
-    if mode not in _MODES:
-        raise ConfigError(f"expected --mode {', '.join(_MODES)}, found {mode!r}")
+    if mode not in MODES:
+        raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if show_latents and mode != "latent":
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
     from storm.student import Answering, Frames, Question, Student

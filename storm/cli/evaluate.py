@@ -14,6 +14,7 @@ import typer
 from storm.cli.app import Json, Root, app, print_table
 from storm.cli.score import judge_of, print_differences, print_summary
 from storm.errors import ConfigError
+from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.benchmarks.evaluated import Evaluated
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from storm.benchmarks.latency import LatencyStage
     from storm.runtime import Event, Runtime
     from storm.store import Store
-
-_MODES = ("latent", "direct", "cot")
 
 
 @app.command()
@@ -33,7 +32,7 @@ def evaluate(
     videos: Annotated[str | None, typer.Option(help="folder of the videos, if not there")] = None,
     revision: Annotated[str | None, typer.Option(help="of the hub's repository")] = None,
     modes: Annotated[
-        list[str], typer.Option("--mode", help=f"{', '.join(_MODES)}; again for several")
+        list[str], typer.Option("--mode", help=f"{', '.join(MODES)}; again for several")
     ] = ["latent"],  # noqa: B006 - typer reads it
     prompt: Annotated[str | None, typer.Option(help="another prompt than the default")] = None,
     frames: Annotated[
@@ -83,8 +82,8 @@ def evaluate(
     set_environment()
     number, shards = _shard(shard)
     for mode in modes:
-        if mode not in _MODES:
-            raise ConfigError(f"expected --mode {', '.join(_MODES)}, found {mode!r}")
+        if mode not in MODES:
+            raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if fps is not None and fps <= 0:
         raise ConfigError(f"expected --fps above 0, found {fps:g}")
     from storm.benchmarks.asking import CheckpointFolder

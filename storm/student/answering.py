@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,12 +29,12 @@ from storm.student.clock import Clock, Timings
 from storm.student.generate import Answer, AttentionMap
 from storm.student.interventions import Intervention
 from storm.student.letters import find_letter
+from storm.student.modes import Mode
 from storm.videos.sampling import FrameSampling
 
 if TYPE_CHECKING:
     from storm.student.student import Student
 
-Mode = Literal["direct", "latent", "cot"]
 REASONING_PROMPT = (
     "Reason about the video step by step before you answer. Write the reasoning between <think> "
     "and </think>, then only the final answer between <answer> and </answer>."

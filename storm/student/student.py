@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,12 +17,13 @@ from storm.student.adapters import Pixels, adapter_for
 from storm.student.batch import Batch, Example, VideoTokens
 from storm.student.jacobi import Jacobi
 from storm.student.latents import LatentConfig
+from storm.student.modes import MODES, Mode
 from storm.student.prompts import Prompts
 from storm.student.rollout import Feeding, Mixed, StudentOutput
 from storm.videos.sampling import FrameSampling
 
 if TYPE_CHECKING:
-    from storm.student.answering import Mode, Reply, Video
+    from storm.student.answering import Reply, Video
     from storm.student.generate import Answer
     from storm.student.interventions import Intervention
 
@@ -233,10 +234,10 @@ class Student(nn.Module):
         instead of K steps. `raw`: the questions are whole prompts. See
         `storm.student.answering` for many questions, and for what a Reply holds.
         """
-        from storm.student.answering import Answering, Mode, questions_of
+        from storm.student.answering import Answering, questions_of
 
         self.latent.require(k)
-        if mode not in get_args(Mode):
+        if mode not in MODES:
             raise ConfigError(f"expected mode 'latent', 'direct' or 'cot', found {mode!r}")
         config = Answering.Config(
             mode=mode, max_new_tokens=max_new_tokens, sampling=sampling, sweeps=sweeps

@@ -10,7 +10,7 @@ import numpy as np
 from storm.errors import UnreadableVideo
 from storm.records import Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
-from storm.videos.decode import decode_middles
+from storm.videos.sampling import FrameSampling
 
 
 class SourceGenerator:
@@ -30,8 +30,9 @@ class SourceGenerator:
     def _draw(self, request: GeneratorRequest) -> Drawn | Rejected:
         canvas = self.config
         try:
-            clip = decode_middles(request.source, canvas.frames, whole=True)
+            sampling = FrameSampling(frames=canvas.frames)
+            seen, _ = sampling.sample(request.source, whole=True)
         except UnreadableVideo as error:
             return Rejected(id=request.prompt.id, reason=error.reason, detail=error.detail)
-        frames = [fit(frame, canvas.height_px, canvas.width_px) for frame in clip.frames]
+        frames = [fit(frame, canvas.height_px, canvas.width_px) for frame in seen]
         return Drawn(np.stack(frames), canvas.fps)

@@ -197,20 +197,6 @@ def decode_at(
     return fetch(path, info, asked, max_edge_px, whole=whole, limits=limits)
 
 
-def decode_middles(
-    path: str | Path,
-    n: int,
-    max_edge_px: int | None = None,
-    *,
-    whole: bool = False,
-    limits: Limits = DEFAULT_LIMITS,
-) -> Clip:
-    """`decode_at` the middles of n equal intervals."""
-    info = probe(path, limits)
-    asked = [info.nearest(time) for time in interval_middles(info.duration_seconds, n)]
-    return fetch(path, info, asked, max_edge_px, whole=whole, limits=limits)
-
-
 def fetch(
     path: str | Path,
     info: VideoInfo,

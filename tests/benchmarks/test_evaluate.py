@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import replay
 
 from storm import execution
 from storm.benchmarks import evaluation
@@ -25,7 +26,6 @@ from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import PARTS, LatencyStage
 from storm.cli import main
 from storm.execution import execute, pending, plan, seal, shard_work
-from storm.journal import replay
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.store import Store

@@ -18,12 +18,12 @@ from storm.videos.decode import (
     check,
     decode_all,
     decode_at,
-    decode_middles,
     fetch,
     interval_middles,
     probe,
 )
 from storm.videos.encode import encode_mp4, jpeg, unjpeg
+from storm.videos.sampling import FrameSampling
 
 
 def reason(path: Path, **limits) -> str:
@@ -96,7 +96,7 @@ def test_of_two_frames_as_near_the_earlier_is_taken(tmp_path: Path, moving, fps:
     assert [info.nearest(t) for t in halves] == list(range(53))
     noisy = [t + e for t in halves for e in (-1e-12, 1e-12)]
     assert [info.nearest(t) for t in noisy] == [i for i in range(53) for _ in range(2)]
-    assert decode_middles(path, 54).pts_seconds == info.pts_seconds
+    assert FrameSampling(frames=54).sample(path)[1] == info.pts_seconds
 
 
 def test_a_time_may_be_asked_for_twice_or_outside(film: Path):
@@ -110,8 +110,18 @@ def test_scaling_keeps_the_aspect_and_never_enlarges(tmp_path: Path, moving):
     path = tmp_path / "wide.mp4"
     encode_mp4(path, moving(5, 48, 96), 10)
     for whole in (False, True):
-        assert decode_middles(path, 5, 32, whole=whole).frames.shape == (5, 16, 32, 3)
-        assert decode_middles(path, 5, 500, whole=whole).frames.shape == (5, 48, 96, 3)
+        assert FrameSampling(frames=5, size_px=32).sample(path, whole=whole)[0].shape == (
+            5,
+            16,
+            32,
+            3,
+        )
+        assert FrameSampling(frames=5, size_px=500).sample(path, whole=whole)[0].shape == (
+            5,
+            48,
+            96,
+            3,
+        )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,7 @@ def test_rotation_is_applied(tmp_path: Path, turns: int, b: int, moving):
     expected = np.rot90(decode_all(plain).frames, turns, axes=(1, 2))
     assert expected.shape == (4, 64, 48, 3)
     for whole in (False, True):
-        assert np.array_equal(decode_middles(path, 4, whole=whole).frames, expected)
+        assert np.array_equal(FrameSampling(frames=4).sample(path, whole=whole)[0], expected)
     assert probe(path).height_px == 64
 
 
@@ -362,6 +372,8 @@ def test_real_clips(clips: Path):
         info = check(clips / name)
         assert (info.frames, info.height_px, info.width_px) == shape
         assert list(info.pts_seconds) == sorted(set(info.pts_seconds))
-    upright = [decode_middles(clips / "rotated90.mov", 3, whole=w).frames for w in (False, True)]
+    upright = [
+        FrameSampling(frames=3).sample(clips / "rotated90.mov", whole=w)[0] for w in (False, True)
+    ]
     assert np.array_equal(*upright)
     assert reason(clips / "corrupted.mp4") == "damaged"

@@ -1,0 +1,13 @@
+"""Journals as tests look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storm.journal import Entry, read, scan
+
+
+def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:
+    """Item id -> its last entry."""
+    places = scan(path, repair=repair)
+    return dict(zip(places, read(path, row_type, places.values()), strict=True))
