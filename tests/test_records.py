@@ -68,6 +68,13 @@ def scores(draw: st.DrawFn) -> records.Score:
 
 
 @st.composite
+def latencies(draw: st.DrawFn) -> records.Latency:
+    median, p95 = sorted(draw(st.tuples(*[st.floats(0, 1e6)] * 2)))
+    texts = {name: draw(TEXT) for name in ("id", "mode", "part")}
+    return records.Latency(**texts, median_seconds=median, p95_seconds=p95, n=draw(INT))
+
+
+@st.composite
 def lists_of_features(draw: st.DrawFn, same_shape: bool) -> list[records.VideoFeatures]:
     dtype, shape = draw(DTYPES), draw(st.tuples(st.integers(0, 4), st.integers(1, 3)))
     rows = []
@@ -146,6 +153,13 @@ ROWS: dict[type, st.SearchStrategy[list[Any]]] = {
         ),
         correct=st.booleans(),
     ),
+    records.Response: plain(
+        records.Response,
+        **dict.fromkeys(["id", "prompt", "response"], TEXT),
+        **dict.fromkeys(["prompt_tokens", "answer_tokens", "frames"], INT),
+        confidence=st.floats(0, 1),
+    ),
+    records.Latency: several(latencies()),
     records.Score: several(scores()),
 }
 
@@ -238,6 +252,12 @@ def test_a_score_lies_in_its_interval() -> None:
     row: dict[str, Any] = {"id": "a/b", "arm": "a", "measure": "b", "n": 1, "seed": 0}
     with pytest.raises(DataError, match="low <= value <= high"):
         records.Score(**row, value=0.5, low=0.6, high=0.7)
+
+
+def test_a_median_lies_below_the_95th_percentile() -> None:
+    row: dict[str, Any] = {"id": "latent/total", "mode": "latent", "part": "total", "n": 9}
+    with pytest.raises(DataError, match="median below p95"):
+        records.Latency(**row, median_seconds=2.0, p95_seconds=1.0)
 
 
 def test_another_schema_is_refused() -> None:

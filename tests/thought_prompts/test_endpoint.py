@@ -145,7 +145,8 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
 
     def careless(body: dict[str, Any], seen: int) -> Act:
         asks_q7_first = "number q7?" in text_of(body) and "can't be used" not in text_of(body)
-        return Act(says(f"my key is {KEY}")) if asks_q7_first else good(body, seen)
+        said = says(f"my key is {KEY}") if asks_q7_first else says(thought(body), tokens=(1000, 100))
+        return Act(said, delay=0.5)
 
     with ScriptedServer(gossip) as server:
         chat = chat_for(server, model="keys", usd_per_million_tokens_in=2.0)
@@ -186,6 +187,7 @@ def test_a_restart_after_a_kill_sends_nothing_again_that_was_answered(root: Path
             driver.kill()
             driver.wait()
         psutil.wait_procs(children, timeout=30)  # they follow it
+        time.sleep(1)  # what they had sent is read
         held = answered(root)
         sent = server.requests
         assert len(held) >= 40
@@ -196,5 +198,6 @@ def test_a_restart_after_a_kill_sends_nothing_again_that_was_answered(root: Path
         assert sent - len(held) <= 64
         asked_twice = sum(times - 1 for times in server.seen.values())
         assert asked_twice == sent - len(held)
-        assert manifest["facts"]["requests"] == server.requests
+        # a request counts as spent before it goes out: the kill came between for some
+        assert 0 <= manifest["facts"]["requests"] - server.requests <= 64
         assert 1 <= server.most_flying <= 64
