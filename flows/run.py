@@ -15,6 +15,8 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.console import Console
 from flows.make import Maker
+from storm.benchmarks.evaluation import EvaluationStage
+from storm.benchmarks.latency import LatencyStage
 from storm.errors import StageFailed, StormError, WorkspaceBusy
 from storm.execution import forget
 from storm.pipeline import Graph, assemble
@@ -49,7 +51,7 @@ def make_target(
     # one run for a target: two would each hold what the other needs
     with graph.find(target).artifact(store).lock("run", wait=wait_for_lock), Console() as console:
         maker = Maker(store, config.runtime, console, wait=wait_for_lock)
-        asked = [s for s in graph if benchmarks and s.name in ("evaluations", "latency")]
+        asked = [s for s in graph if benchmarks and isinstance(s, (EvaluationStage, LatencyStage))]
         futures = maker.make(Graph.of(*asked, *graph.up_to(target)))
         try:
             wait(futures)

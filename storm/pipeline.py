@@ -10,6 +10,7 @@ videos --+-> keyframes -> thought_prompts -> thought_videos --+
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -17,6 +18,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from storm.benchmarks.config import BenchmarkConfig
+from storm.benchmarks.evaluation import EvaluationStage
+from storm.benchmarks.latency import LatencyStage
 from storm.benchmarks.predictions import Change, PredictionsStage
 from storm.benchmarks.results import ResultsStage
 from storm.errors import ConfigError
@@ -167,6 +170,30 @@ class Graph:
         return Graph.of(self.find(title))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A benchmark of a profile: an evaluation for each mode, and latency after them."""
+
+    benchmark: BenchmarkConfig
+    evaluations: tuple[EvaluationStage, ...]
+    latency: LatencyStage | None
+
+
+def benchmark_stages(config: PipelineConfig, checkpoint: Stage[Checkpoint]) -> Iterator[Asked]:
+    """What the profile's benchmarks ask of a checkpoint."""
+    titles = Counter(benchmark.title for benchmark in config.benchmarks)
+    for title, times in titles.items():
+        if times > 1:
+            raise ConfigError(
+                f"expected benchmarks of different names, found {title!r} {times} times: give each "
+                "a `name`"
+            )
+    shards = config.shards.get(EvaluationStage.name, 1)
+    for benchmark in config.benchmarks:
+        how = (config.sampling, config.dtype, config.runtime.device, shards)
+        yield Asked(benchmark, *benchmark.build(checkpoint, *how))
+
+
 def assemble(config: PipelineConfig) -> Graph:
     """Every stage of a profile; the last is `results`."""
     return _Drawing(config).graph()
@@ -201,22 +228,17 @@ class _Drawing:
         results = ResultsStage(
             videos, tuple(p for _, p in arms), tuple(a for a, _ in arms), config.seed
         )
-        asked = self.benchmarks(arms[0][1].checkpoint)
+        asked = [
+            stage
+            for one in benchmark_stages(config, arms[0][1].checkpoint)
+            for stage in (*one.evaluations, one.latency)
+            if stage is not None
+        ]
         graph = Graph.of(base, *asked, results)  # the base first: most waits for it
         names = sorted({stage.name for stage in graph})
         if unknown := sorted(config.shards.keys() - names):
             raise ConfigError(f"expected stages of {names} in `shards`, found {unknown}")
         return graph
-
-    def benchmarks(self, checkpoint: Stage[Checkpoint]) -> Iterator[Stage[Any]]:
-        """Evaluations of the checkpoint, and latency after them."""
-        config, shards = self.config, self.config.shards.get("evaluations", 1)
-        for benchmark in config.benchmarks:
-            rest = (config.sampling, config.dtype, config.runtime.device, shards)
-            evaluations, latency = benchmark.build(checkpoint, *rest)
-            yield from evaluations
-            if latency is not None:
-                yield latency
 
     def check_time_steps(self) -> None:
         """Refuse a K that thought videos can't be pooled to, before anything is made."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from storm.benchmarks import shown
+from storm.benchmarks.evaluated import Evaluated, read, write
 from storm.benchmarks.results import as_json
 from storm.errors import NotSealed
 from storm.journal import scan
-from storm.pipeline import Graph, assemble
+from storm.pipeline import Asked, Graph, PipelineConfig, assemble, benchmark_stages
 from storm.planning import is_settled
 from storm.profiles import load
 from storm.stage import Stage
@@ -92,8 +94,43 @@ def table_of(results: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def write_benchmarks(
+    root: str, profile: str, overrides: Sequence[str] = ()
+) -> dict[Path, Evaluated]:
+    """Score the profile's benchmarks and write each to a folder `<root>/reports/<profile>/<title>`.
+
+    By that folder, what was found. A benchmark that was not asked yet is left out.
+    """
+    config, store = load(profile, overrides), Store(root)
+    checkpoint = assemble(config).find("stage_two")
+    written: dict[Path, Evaluated] = {}
+    for asked, found in _benchmarks(config, checkpoint, store):
+        folder = store.root / "reports" / config.name / asked.benchmark.title
+        write(found, folder, f"{config.name}/{checkpoint.fingerprint[:16]}")
+        written[folder] = found
+    return written
+
+
+def _benchmarks(
+    config: PipelineConfig, checkpoint: Stage[Any], store: Store
+) -> Iterator[tuple[Asked, Evaluated]]:
+    for asked in benchmark_stages(config, checkpoint):
+        needed = [s for s in (*asked.evaluations, asked.latency) if s is not None]
+        if all(stage.artifact(store).sealed for stage in needed):
+            how = (asked.benchmark.scorer, asked.benchmark.unwrap_answer)
+            yield asked, read(asked.evaluations, asked.latency, store, *how)
+
+
+def _tables_of(asked: Asked, found: Evaluated) -> dict[str, Any]:
+    modes = found.summary()["modes"].items()
+    tables = [shown.accuracies(summary, mode) for mode, summary in modes]
+    tables += [shown.differences(found.comparisons)] if found.comparisons else []
+    tables += [shown.latencies(found.latency)] if found.latency else []
+    return {"title": asked.benchmark.title, "tables": tables}
+
+
 def write_report(root: str, profile: str, overrides: Sequence[str] = ()) -> Path:
-    """Write `<root>/reports/<profile>.html`: the table, keyframes, a thought video, loss curves."""
+    """Write `<root>/reports/<profile>.html`: tables, keyframes, a thought video, loss curves."""
     from jinja2 import Environment
 
     store, config = Store(root), load(profile, overrides)
@@ -102,6 +139,10 @@ def write_report(root: str, profile: str, overrides: Sequence[str] = ()) -> Path
     html = page.render(
         profile=config.name,
         table=table_of(read_results(root, profile, overrides)),
+        benchmarks=[
+            _tables_of(asked, found)
+            for asked, found in _benchmarks(config, graph.find("stage_two"), store)
+        ],
         stages=[_state(stage, store) for stage in graph],
         thought=_one_thought(graph, store),
         curves=[c for stage in graph if (c := _curve(stage, store)) is not None],

@@ -192,6 +192,20 @@ def test_how_it_runs_enters_no_identity() -> None:
     assert not any(title.startswith("direct") for title in differ)
 
 
+def test_two_benchmarks_of_one_kind_need_names() -> None:
+    def asking(*named: str) -> str:
+        entries = (f"{{kind: own, data: q.jsonl, {more}}}" for more in named)
+        return f"benchmarks=[{', '.join(entries)}]"
+
+    with pytest.raises(ConfigError, match="'own' 2 times: give each a `name`"):
+        assemble(load("smoke", [asking("frames: 8", "frames: 64")]))
+    graph = assemble(load("smoke", [asking("name: few, frames: 8", "frames: 64")]))
+    asked = {stage.title for stage in graph if stage.name == "evaluations"}
+    assert asked == {
+        f"evaluations/{name} {mode}" for name in ("few", "own") for mode in ("latent", "direct")
+    }
+
+
 @pytest.mark.parametrize("k", [3, 5, 16])
 def test_a_k_that_does_not_divide_the_frames_is_refused_before_anything_is_made(k: int) -> None:
     with pytest.raises(ConfigError, match=f"expected k = {k} to divide .* 8 time steps") as caught:

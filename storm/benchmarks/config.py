@@ -22,6 +22,7 @@ class BenchmarkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str  # videomme, mvbench, tempcompass, mmvu, own, shell
+    name: str = Field("", pattern=r"^[^/\\]*$")  # what to call it, if not by kind and prompt
     data: str  # the data set's folder (or file), or its hub id
     videos: str | None = None  # their folder, if they lie elsewhere
     revision: str | None = None  # of the hub's repository
@@ -39,7 +40,7 @@ class BenchmarkConfig(BaseModel):
 
     @property
     def title(self) -> str:
-        return f"{self.kind} {self.prompt}" if self.prompt else self.kind
+        return self.name or " ".join(filter(None, (self.kind, self.prompt)))
 
     def build(
         self,

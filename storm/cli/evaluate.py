@@ -135,21 +135,10 @@ def evaluate(
 
 
 def show_benchmarks(root: str, profile: str, overrides: Sequence[str]) -> None:
-    """Score what a profile's benchmarks were answered, print it and write it under the reports."""
-    from storm.benchmarks.evaluated import read, write
-    from storm.pipeline import assemble
-    from storm.profiles import load
-    from storm.store import Store
+    """Print what a profile's benchmarks come to, and write it under the reports."""
+    from storm.report import write_benchmarks
 
-    config, store = load(profile, overrides), Store(root)
-    graph = assemble(config)
-    for benchmark in config.benchmarks:
-        checkpoint = graph.find("stage_two")
-        rest = (config.sampling, config.dtype, config.runtime.device)
-        stages, timed = benchmark.build(checkpoint, *rest)
-        found = read(stages, timed, store, benchmark.scorer, benchmark.unwrap_answer)
-        folder = store.root / "reports" / config.name / benchmark.title
-        write(found, folder, f"{config.name}/{checkpoint.fingerprint[:16]}")
+    for folder, found in write_benchmarks(root, profile, overrides).items():
         _print(found)
         print(f"results: {folder}\n")
 
@@ -207,24 +196,13 @@ def _make(
 
 
 def _print(found: Evaluated) -> None:
-    summary = found.summary()
-    for number, (mode, numbers) in enumerate(summary["modes"].items()):
+    from storm.benchmarks.shown import latencies
+
+    for number, (mode, numbers) in enumerate(found.summary()["modes"].items()):
         if number:
             print()
-        print_summary({**numbers, "benchmark": f"{numbers['benchmark']} {mode}"})
+        print_summary(numbers, f"{numbers['benchmark']} {mode}")
     print_differences(found.comparisons)
     if found.latency:
         print()
-        print_table(latency_table(found))
-
-
-def latency_table(found: Evaluated) -> list[list[str]]:
-    """Milliseconds at batch 1, median and p95: a row a mode, a column a part."""
-    parts = list(dict.fromkeys(one.part for one in found.latency))
-    cells = {(one.mode, one.part): one for one in found.latency}
-    rows = [["ms at batch 1, median (p95)", *parts, "questions"]]
-    for mode in dict.fromkeys(one.mode for one in found.latency):
-        row = [cells[mode, part] for part in parts]
-        shown = [f"{1e3 * c.median_seconds:.1f} ({1e3 * c.p95_seconds:.1f})" for c in row]
-        rows.append([mode, *shown, str(row[0].n)])
-    return rows
+        print_table(latencies(found.latency))

@@ -107,12 +107,10 @@ def judge_of(url: str | None, model: str, key_env: str, cache: Path) -> Judge | 
     return ChatJudge(config, cache)
 
 
-def print_summary(found: Mapping[str, Any]) -> None:
-    header = ("questions", "n", "accuracy", "95 % interval")
-    rows = [header, (found["benchmark"], *_cells(found))]
-    for axis, parts in found["breakdown"].items():
-        rows += [(f"  {axis}: {value}", *_cells(number)) for value, number in parts.items()]
-    print_table(rows)
+def print_summary(found: Mapping[str, Any], title: str = "") -> None:
+    from storm.benchmarks.shown import accuracies
+
+    print_table(accuracies(found, title or found["benchmark"]))
     print()
     judge = found["judge"] or "none"
     print(f"scorer {found['scorer']}, version {found['scorer_version']}; judge {judge}")
@@ -133,21 +131,11 @@ def print_summary(found: Mapping[str, Any]) -> None:
         print(f"as its harness prints it: {name} {value:.4g}")
 
 
-def _cells(number: Mapping[str, Any]) -> tuple[str, str, str]:
-    if number["accuracy"] is None:
-        return str(number["n"]), "not scored", ""
-    low, high = number["ci95"]
-    return str(number["n"]), f"{number['accuracy']:.1%}", f"{low:.1%} to {high:.1%}"
-
-
-def print_differences(differences: Sequence[Difference]) -> None:
-    if not differences:
+def print_differences(found: Sequence[Difference]) -> None:
+    if not found:
         return
+    from storm.benchmarks.shown import differences
+
     print()
-    rows = [("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "holds")]
-    for one in differences:
-        interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
-        numbers = (f"{100 * one.value:+.1f}", interval, f"{one.p:.4f}", f"{one.p_holm:.4f}")
-        rows.append((one.first, one.second, *numbers, str(one.n), "yes" if one.holds else "no"))
-    print_table(rows)
+    print_table(differences(found))
     print("holds: p under 0.05 after Holm's correction for all comparisons of this table")

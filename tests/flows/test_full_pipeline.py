@@ -168,6 +168,39 @@ def test_refresh_makes_one_stage_again(finished: tuple[Flow, Done]) -> None:
     assert blobs <= same, "clips or checkpoints were made again"
 
 
+def test_benchmarks_of_a_profile_are_asked_and_reported(
+    finished: tuple[Flow, Done], tmp_path: Path
+) -> None:
+    """Its own test videos as a question file: what is trained stays, only the asking is new."""
+    run, before = finished[0], finished[0].weights()
+    lines = [
+        {
+            **{name: row[name] for name in ("id", "question", "options", "answer")},
+            "video": f"{place.split('/')[0]}/{row['video_path']}",
+        }
+        for place, row in run.rows("videos").items()
+        if row["split"] == "test"
+    ][:4]
+    questions = tmp_path / "mine.jsonl"
+    questions.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    videos = str(run.root / "videos")
+    asked = {"kind": "own", "name": "mine", "data": str(questions), "videos": videos}
+    value = json.dumps([{**asked, "latency": 2, "max_new_tokens": 4}])
+    done = run.run("full_pipeline", "--set", f"benchmarks={value}")
+    assert done.code == 0, done.err
+    made = {line.split()[1] for line in done.err.splitlines() if line.startswith("made ")}
+    assert made == {"evaluations/mine", "latency/mine"}
+    assert run.weights() == before
+    reports = run.root / "reports"
+    modes = json.loads((reports / "smoke" / "mine" / "summary.json").read_bytes())["modes"]
+    assert {mode: summary["n"] for mode, summary in modes.items()} == {"latent": 4, "direct": 4}
+    page = (reports / "smoke.html").read_text()
+    for said in ("own latent", "own direct", "difference", "ms at batch 1, median (p95)"):
+        assert said in done.out
+    for shown in ("<h2>mine</h2>", "<td>latent</td>", "<th>difference</th>", "ms at batch 1"):
+        assert shown in page
+
+
 def test_an_unknown_stage_to_refresh_is_one_line(finished: tuple[Flow, Done]) -> None:
     again = finished[0].run("full_pipeline", "--refresh", "keyfames")
     assert again.code == 2

@@ -145,7 +145,9 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
 
     def careless(body: dict[str, Any], seen: int) -> Act:
         asks_q7_first = "number q7?" in text_of(body) and "can't be used" not in text_of(body)
-        said = says(f"my key is {KEY}") if asks_q7_first else says(thought(body), tokens=(1000, 100))
+        said = (
+            says(f"my key is {KEY}") if asks_q7_first else says(thought(body), tokens=(1000, 100))
+        )
         return Act(said, delay=0.5)
 
     with ScriptedServer(gossip) as server:
