@@ -10,7 +10,7 @@ import pickle
 import sys
 
 from storm.errors import StormError
-from storm.runtime import set_environment, watch_owner
+from storm.runtime import watch_owner
 
 # of the machine, not of an item: the stage fails and nothing is quarantined
 _NO_RESOURCES = {
@@ -20,7 +20,6 @@ _NO_RESOURCES = {
 
 
 def main() -> int:
-    set_environment()
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars are the parent's business
     watch_owner()
     events = os.fdopen(os.dup(1), "w", buffering=1)

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: pytest-xdist fills the cores
+
 import pytest
 from hypothesis import settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -22,7 +22,8 @@ class BenchmarkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str  # videomme, mvbench, tempcompass, mmvu, own, shell
-    name: str = Field("", pattern=r"^[^/\\]*$")  # what to call it, if not by kind and prompt
+    # what to call it, if not by kind and prompt
+    name: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     data: str  # the data set's folder (or file), or its hub id
     videos: str | None = None  # their folder, if they lie elsewhere
     revision: str | None = None  # of the hub's repository

@@ -57,9 +57,6 @@ def answer(
     as_json: Json = False,
 ) -> None:
     """Ask a checkpoint about a video; print the answer, how sure it is, and where time went."""
-    from storm.runtime import set_environment
-
-    set_environment()
     if mode not in MODES:
         raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if show_latents and mode != "latent":

@@ -77,9 +77,6 @@ def evaluate(
     Stopped at any moment, the same command goes on where it was. Exit code 0 with questions
     missing: the table says which and why.
     """
-    from storm.runtime import set_environment
-
-    set_environment()
     number, shards = _shard(shard)
     for mode in modes:
         if mode not in MODES:

@@ -10,11 +10,10 @@ import json
 import sys
 from signal import SIGKILL, SIGTERM, Signals
 
-from storm.runtime import set_environment, watch_owner
+from storm.runtime import watch_owner
 
 
 def main(ranks: int, spec: str) -> int:
-    set_environment()
     watch_owner()
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from storm.errors import ConfigError, StormError
-from storm.runtime import set_environment, watch_owner
+from storm.runtime import watch_owner
 from storm.store import digest, read_json, write_json
 from storm.training import checkpoints
 from storm.training.metrics import Emit, Metrics, take_stdout
@@ -210,7 +210,6 @@ def _barrier() -> None:
 
 def _prepare_process(device: str) -> None:
     """Before torch and DeepSpeed load; and end when the owner or the launcher dies."""
-    set_environment()
     os.environ.setdefault("DS_ACCELERATOR", device)
     own = str(Path(sys.executable).parent)  # its ninja first: another one rebuilds DeepSpeed's op
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])

@@ -65,7 +65,7 @@ def test_the_reason_names_the_rank_that_began_it():
 
 @pytest.mark.slow
 def test_one_of_two_ranks_dies(tmp_path, start, small, environment, monkeypatch):
-    for name in ("TORCH_EXTENSIONS_DIR", "OMP_NUM_THREADS", "HF_HUB_OFFLINE"):
+    for name in ("OMP_NUM_THREADS", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, environment[name])
     rows = small.rows(tmp_path / "rows")
 
