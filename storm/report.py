@@ -11,6 +11,7 @@ from typing import Any
 
 from storm.benchmarks import shown
 from storm.benchmarks.evaluated import Evaluated, read, write
+from storm.benchmarks.judge import ChatJudge
 from storm.benchmarks.results import as_json
 from storm.errors import NotSealed
 from storm.journal import scan
@@ -117,7 +118,9 @@ def _benchmarks(
     for asked in benchmark_stages(config, checkpoint):
         needed = [s for s in (*asked.evaluations, asked.latency) if s is not None]
         if all(stage.artifact(store).sealed for stage in needed):
-            how = (asked.benchmark.scorer, asked.benchmark.unwrap_answer)
+            wanted = asked.benchmark
+            judge = ChatJudge(wanted.judge, store.root / "judge") if wanted.judge else None
+            how = (wanted.scorer, wanted.unwrap_answer, judge)
             yield asked, read(asked.evaluations, asked.latency, store, *how)
 
 

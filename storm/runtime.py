@@ -17,13 +17,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.errors import ChildFailed, StageFailed
 
 Event = dict[str, Any]
+Device = Literal["cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = get_args(Device)
 
 _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -53,7 +55,7 @@ class Runtime(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    device: Device = "cpu"
     workers: int = Field(2, ge=1, description="child processes at a time")
     gpus: int = Field(0, ge=0, description="of this node: a child that trains sees all, others one")
     threads: int = Field(1, ge=1, description="CPU threads of one child")

@@ -153,13 +153,19 @@ def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def replies_to(answering: Answering, asked: Sequence[Asked]) -> list[Reply | DataError]:
-    """One batch's replies; of a batch that is refused each question is asked alone."""
+    """One batch's replies; one that is refused, or too large for the device, is halved."""
+    import torch
+
     try:
         return list(answering.stream(map(answering.prepare, asked), batch=len(asked)))
     except DataError as error:
-        if len(asked) == 1:
-            return [error]
-        return [reply for one in asked for reply in replies_to(answering, [one])]
+        refused = error
+    except torch.OutOfMemoryError as error:
+        refused = DataError(f"out of memory alone in its batch: {str(error).partition('.')[0]}")
+    if len(asked) == 1:
+        return [refused]
+    half = len(asked) // 2
+    return [reply for part in (asked[:half], asked[half:]) for reply in replies_to(answering, part)]
 
 
 def _sha256(video: Path) -> str:

@@ -147,6 +147,7 @@ class Benchmark(ABC):
     hubs: ClassVar[tuple[str, ...]] = ()  # hub ids that hold it, the same rows in each
     sizes: ClassVar[Mapping[str, int]] = {}  # questions a task; empty: as many as there are
     prompts: ClassVar[Mapping[str, MakePrompt]]  # by prompt id, the default first
+    new_tokens: ClassVar[int] = 16  # that an answer may take; lmms-eval's bound where it has one
     scorers: ClassVar[Mapping[str, Scorer]]  # by scorer id, the default first
 
     @abstractmethod

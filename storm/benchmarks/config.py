@@ -11,7 +11,8 @@ from storm.benchmarks.benchmark import Source
 from storm.benchmarks.catalogue import find
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import LatencyStage
-from storm.student.modes import Mode
+from storm.chat import ChatConfig
+from storm.student.modes import NEW_TOKENS, Mode
 from storm.video_features.stage import Dtype
 from storm.videos.sampling import FrameSampling
 
@@ -33,11 +34,12 @@ class BenchmarkConfig(BaseModel):
     fps: PositiveFloat | None = None
     size_px: PositiveInt | None = None
     max_pixels: PositiveInt | None = None
-    max_new_tokens: PositiveInt | None = None
+    max_new_tokens: PositiveInt | None = None  # None: the benchmark's, or more if the mode needs it
     limit: PositiveInt | None = None  # the first questions alone
     latency: NonNegativeInt = 20  # questions to measure it with; 0: don't
     scorer: str | None = None
     unwrap_answer: bool = False
+    judge: ChatConfig | None = None  # a server for what rules can't decide
 
     @property
     def title(self) -> str:
@@ -68,14 +70,29 @@ class BenchmarkConfig(BaseModel):
             "dtype": dtype,
             "prompt": about.pick_prompt(self.prompt)[0],
             "limit": self.limit,
-            "max_new_tokens": self.max_new_tokens,
         }
-        modes: tuple[Mode, ...] = tuple(dict.fromkeys(self.modes))
+        tokens: dict[Mode, int] = {
+            mode: self.max_new_tokens or max(about.new_tokens, NEW_TOKENS[mode])
+            for mode in self.modes
+        }
         evaluations = tuple(
-            EvaluationStage(**asked, mode=mode, shards=shards, label=f"{self.title} {mode}")
-            for mode in modes
+            EvaluationStage(
+                **asked,
+                mode=mode,
+                max_new_tokens=most,
+                shards=shards,
+                label=f"{self.title} {mode}",
+            )
+            for mode, most in tokens.items()
         )
         if not self.latency:
             return evaluations, None
-        how = {"device": device, "count": self.latency, "label": self.title}
-        return evaluations, LatencyStage(**asked, modes=modes, after=evaluations, **how)
+        return evaluations, LatencyStage(
+            **asked,
+            modes=tuple(tokens),
+            max_new_tokens=tuple(tokens.values()),
+            device=device,
+            count=self.latency,
+            after=evaluations,
+            label=self.title,
+        )

@@ -47,7 +47,11 @@ def read(
     unwrap: bool = False,
     judge: Judge | None = None,
 ) -> Evaluated:
-    """Score sealed evaluations of one benchmark, a mode each; `latency`, if it was measured."""
+    """Score sealed evaluations of one benchmark, a mode each; `latency`, if it was measured.
+
+    Chains of thought are told to write `<answer>` tags: with one among the modes all are unwrapped.
+    """
+    unwrap = unwrap or any(stage.mode == "cot" for stage in stages)
     runs: dict[str, Run] = {}
     responses: dict[str, dict[str, Response]] = {}
     sealed_at: dict[str, datetime] = {}

@@ -21,7 +21,7 @@ WINDOW = 4  # batches that are sorted by length together; their frames are held
 @dataclass(frozen=True, kw_only=True)
 class _HowAnswered:
     mode: Mode
-    max_new_tokens: int | None = None  # None: the mode's own
+    max_new_tokens: int
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from storm.benchmarks.asking import Asking, look_of
+from storm.benchmarks.asking import Asking, look_of, replies_to
 from storm.benchmarks.benchmark import Question
 from storm.benchmarks.evaluation import EvaluationStage
-from storm.errors import UnreadableVideo
+from storm.errors import DataError, UnreadableVideo
 from storm.records import Latency, Rejected
 from storm.stage import Context, Stage
 from storm.store import Store
@@ -27,8 +27,8 @@ _WARM_UP = 2  # questions that are asked first and not counted
 class _HowMeasured:
     modes: tuple[Mode, ...]
     device: str  # what is measured depends on it
+    max_new_tokens: tuple[int, ...]  # one for each mode
     count: int = 20
-    max_new_tokens: int | None = None  # None: each mode's own
     after: tuple[EvaluationStage, ...] = ()  # what must not run at the same time
 
 
@@ -60,20 +60,26 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
             DecodingAhead(self.sampling, workers=1, ahead=0) as decoding,
             self.student(context, ids) as student,
         ):
-            ways: dict[str, Any] = {
+            ways = {
                 mode: Answering.Config(
-                    mode=mode, max_new_tokens=self.max_new_tokens, sampling=self.sampling
+                    mode=mode, max_new_tokens=tokens, sampling=self.sampling
                 ).build(student)
-                for mode in self.modes
+                for mode, tokens in zip(self.modes, self.max_new_tokens, strict=True)
             }
-            for number, (question, shown) in enumerate(self._readable(decoding)):
-                for mode, answering in ways.items():
-                    prepared = answering.prepare(self.to_ask(question, shown))
-                    (reply,) = answering.stream([prepared], batch=1)
-                    parts = {part: getattr(reply.timings, part) for part in PARTS}
-                    if number >= _WARM_UP:
-                        seen[mode].append({**parts, "total": reply.timings.total})
-                done = max(0, number + 1 - _WARM_UP)
+            answered = 0
+            for question, shown in self._readable(decoding):
+                replies = {
+                    mode: replies_to(way, [self.to_ask(question, shown)])[0]
+                    for mode, way in ways.items()
+                }
+                if any(isinstance(reply, DataError) for reply in replies.values()):
+                    continue  # the evaluations name it
+                answered += 1
+                done = answered - _WARM_UP
+                if done <= 0:
+                    continue
+                for mode, reply in replies.items():
+                    seen[mode].append(_times_of(reply))
                 context.emit({"progress": done, "of": self.count, "text": "batch 1"})
                 if done == self.count:
                     break
@@ -95,6 +101,12 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
             ((_, found),) = decoding.stream([look])
             if not isinstance(found, UnreadableVideo):
                 yield question, found
+
+
+def _times_of(reply: Any) -> dict[str, float]:
+    """Seconds of each part, and of all."""
+    parts = {part: getattr(reply.timings, part) for part in PARTS}
+    return {**parts, "total": reply.timings.total}
 
 
 def _row(item_id: str, mode: str, part: str, times: Sequence[float]) -> Latency | Rejected:

@@ -29,7 +29,7 @@ from storm.benchmarks.asking import replies_to, windows
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.student import Answering, Frames, Question, Student
 from storm.student.answering import changed_sampling
-from storm.student.modes import MODES
+from storm.student.modes import MODES, NEW_TOKENS
 from storm.videos.ahead import DecodingAhead
 from storm.videos.sampling import Look
 
@@ -44,8 +44,9 @@ def manifest() -> ModelManifest:
 class StormModel(lmms):
     """Greedy answers; videos before the text, as tasks write their messages by default.
 
-    A picture is shown as a video of one frame. A video that can't be read is answered by an empty
-    text, which counts as wrong, and named in the log.
+    Of a chain of thought the answer alone is told, whatever the task's `until` and bound. A picture
+    is shown as a video of one frame. A video that can't be read is answered by an empty text, which
+    counts as wrong, and named in the log.
     """
 
     is_simple = False
@@ -84,7 +85,7 @@ class StormModel(lmms):
         return self._device
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """A text for each request, in order; its `until` and `max_new_tokens` are kept to."""
+        """A text for each request, in order; all modes but `cot` keep to its bound and `until`."""
         groups: dict[str, list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
             groups[json.dumps(request.args[2], sort_keys=True, default=str)].append(number)
@@ -147,7 +148,7 @@ class StormModel(lmms):
                         self._refuse(request, reply)
                         results[numbers[place]] = GenerationResult(text="")
                         continue
-                    text = _cut(reply.response, until)
+                    text = reply.text if self.mode == "cot" else _cut(reply.response, until)
                     counts = TokenCounts(
                         input_tokens=reply.prompt_tokens, output_tokens=len(reply.token_ids)
                     )
@@ -159,13 +160,17 @@ class StormModel(lmms):
         return ChatMessages(messages=doc_to_messages(self.task_dict[task][split][doc_id]))
 
     def _answering(self, settings: Mapping[str, Any]) -> Answering.Config:
-        sampled = settings.get("do_sample") or (settings.get("temperature") or 0) > 0
+        sampled = settings.get("do_sample")
+        if sampled is None:  # where it is said, the temperature means nothing
+            sampled = (settings.get("temperature") or 0) > 0
         if sampled or (settings.get("num_beams") or 1) > 1:
             raise ConfigError(f"expected a task that decodes greedily, found {dict(settings)}")
-        tokens = self.max_new_tokens or settings.get("max_new_tokens") or _NEW_TOKENS
+        tokens = settings.get("max_new_tokens") or _NEW_TOKENS
+        if self.mode == "cot":  # the task's bound is for the answer that follows
+            tokens = max(tokens, NEW_TOKENS["cot"])
         return Answering.Config(
             mode=self.mode,  # pyright: ignore[reportArgumentType]
-            max_new_tokens=int(tokens),
+            max_new_tokens=int(self.max_new_tokens or tokens),
             sampling=self.sampling,
         )
 

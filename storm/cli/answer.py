@@ -13,13 +13,13 @@ import typer
 
 from storm.cli.app import Json, app
 from storm.errors import ConfigError, StoreError
+from storm.runtime import DEVICES
 from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.latent_targets.nearest import Neighbour
     from storm.store import Artifact
     from storm.student import Answering, Reply
-    from storm.videos.sampling import FrameSampling
 
 
 @app.command()
@@ -62,7 +62,7 @@ def answer(
     if show_latents and mode != "latent":
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
     from storm.student import Answering, Frames, Question, Student
-    from storm.student.answering import chosen_sampling
+    from storm.student.answering import changed_sampling
     from storm.student.checkpoint import read_section
     from storm.student.interventions import named
     from storm.videos.isolated import sample_isolated
@@ -72,10 +72,9 @@ def answer(
     changed = named(intervention)
     require_device(device)
     os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
-    sampling = _override(section.sampling, frames, size_px)
-    shown = ()
+    sampling, shown = None, ()
     if videos:
-        sampling = chosen_sampling(section.sampling, sampling)
+        sampling = changed_sampling(section.sampling, frames, size_px=size_px)
         shown = tuple(Frames(*sample_isolated(sampling, video)) for video in videos)
     source = _targets_of(checkpoint, targets) if show_latents else None
     student = Student.from_pretrained(
@@ -105,20 +104,6 @@ def answer(
         _print(facts, show_latents)
 
 
-def _override(
-    trained: FrameSampling | None, frames: int | None, size_px: int | None
-) -> FrameSampling | None:
-    """The checkpoint's sampling with what the caller changes; None if that is nothing."""
-    from storm.student.answering import chosen_sampling
-    from storm.videos.sampling import FrameSampling
-
-    if frames is None and size_px is None:
-        return None
-    start = chosen_sampling(trained, FrameSampling(frames=frames) if frames else None)
-    size_px = size_px or (trained.size_px if trained else None)
-    return FrameSampling(frames=start.frames, size_px=size_px)
-
-
 def saved_dtype(checkpoint: Path) -> str:
     config = json.loads((checkpoint / "config.json").read_bytes())
     return config.get("dtype") or "float32"
@@ -127,6 +112,8 @@ def saved_dtype(checkpoint: Path) -> str:
 def require_device(device: str) -> None:
     import torch
 
+    if device not in DEVICES:
+        raise ConfigError(f"expected --device {', '.join(DEVICES)}, found {device!r}")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch's word for a build without it

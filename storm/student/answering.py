@@ -29,7 +29,7 @@ from storm.student.clock import Clock, Timings
 from storm.student.generate import Answer, AttentionMap
 from storm.student.interventions import Intervention
 from storm.student.letters import find_letter
-from storm.student.modes import Mode
+from storm.student.modes import NEW_TOKENS, Mode
 from storm.videos.sampling import FrameSampling
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ REASONING_PROMPT = (
     "Reason about the video step by step before you answer. Write the reasoning between <think> "
     "and </think>, then only the final answer between <answer> and </answer>."
 )
-_NEW_TOKENS = {"direct": 16, "latent": 16, "cot": 512}
 MOST_FRAMES = 768  # of a video sampled by fps: what Qwen's own processors take at most
 _WINDOW = 8  # batches that are sorted by length together
 
@@ -102,14 +101,14 @@ class Answering:
         model_config = ConfigDict(frozen=True, extra="forbid")
 
         mode: Mode = "latent"
-        max_new_tokens: PositiveInt | None = None  # None: 16, and 512 for `cot`
+        max_new_tokens: PositiveInt | None = None  # None: what `NEW_TOKENS` says
         sampling: FrameSampling | None = None  # None: as the checkpoint was trained
         sweeps: PositiveInt | None = None  # Jacobi sweeps in place of the K steps, for `latent`
         reasoning_prompt: str = REASONING_PROMPT  # a line of its own after the prompt, for `cot`
 
         @property
         def new_tokens(self) -> int:
-            return self.max_new_tokens or _NEW_TOKENS[self.mode]
+            return self.max_new_tokens or NEW_TOKENS[self.mode]
 
         def build(self, student: Student) -> Answering:
             return Answering(self, student)

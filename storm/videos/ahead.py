@@ -3,7 +3,8 @@
     with DecodingAhead(sampling, workers=4, ahead=16) as decoding:
         for look, found in decoding.stream(looks): ...   # Decoded, or UnreadableVideo
 
-A worker that dies or hangs costs the video that it was reading; another takes its place.
+A worker that dies or hangs costs the video that it was reading; another takes its place. What is
+not shown is not decoded: an hour is no more work than a minute.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def serve(fd: int) -> None:
             look = pipe.recv()
             began = time.perf_counter()
             try:
-                pixels, times = sampling.look(look)
+                pixels, times = sampling.look(look, whole=True)
             except UnreadableVideo as fault:
                 pipe.send(fault)
             else:

@@ -14,22 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from journals import replay
 
 from storm import execution
 from storm.benchmarks import evaluation
-from storm.benchmarks.asking import CheckpointFolder
+from storm.benchmarks.asking import CheckpointFolder, replies_to
 from storm.benchmarks.benchmark import Source
 from storm.benchmarks.catalogue import find
+from storm.benchmarks.config import BenchmarkConfig
 from storm.benchmarks.evaluated import read
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import PARTS, LatencyStage
 from storm.cli import main
 from storm.execution import execute, pending, plan, seal, shard_work
+from storm.records import Latency
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.store import Store
-from storm.student import Student
+from storm.student import Answering, Student
 from tests.benchmarks import folders, talker
 from tests.benchmarks.docs import doc_of
 
@@ -183,22 +186,89 @@ def test_identity_is_what_is_asked_and_of_whom(
     assert len({s.fingerprint for s in [stage, *changed]}) == 1 + len(changed)
 
 
+def own(checkpoint: Path, folder: Path, texts: dict[str, str]) -> EvaluationStage:
+    """Questions of one's own, on one video."""
+    rows = [
+        {"id": name, "video": "v.mp4", "question": text, "options": ["x", "y"], "answer": "A"}
+        for name, text in texts.items()
+    ]
+    folders.as_json(folder / "own.json", rows)
+    folders.video(folder / "v.mp4")
+    return stage_of(checkpoint, folder / "own.json", benchmark="own", prompt="student")
+
+
 def test_what_the_student_refuses_is_named_and_the_rest_is_answered(
     checkpoint: Path, tmp_path: Path
 ) -> None:
-    rows = [
-        {"id": name, "video": "v.mp4", "question": text, "options": ["x", "y"], "answer": "A"}
-        for name, text in [("fine", "Which?"), ("long", "long " * 5000), ("odd", "<|im_end|>")]
-    ]
-    folders.as_json(tmp_path / "own.json", rows)
-    folders.video(tmp_path / "v.mp4")
-    stage = stage_of(checkpoint, tmp_path / "own.json", benchmark="own", prompt="student")
+    fine = {f"fine {n}": f"Which {n}?" for n in range(3)}
+    texts = {"long": "long " * 5000, "odd": "<|im_end|>", **fine}
+    stage = own(checkpoint, tmp_path, texts)
     store = Store(tmp_path / "root")
     make_here(stage, store)
-    assert [row.id for row in stage.rows(store)] == ["fine"]
+    assert sorted(row.id for row in stage.rows(store)) == list(fine)
     details = {q["id"]: q["detail"] for q in stage.artifact(store).manifest()["quarantined"]}
     assert "tokens a row" in details["long"]
     assert "special tokens" in details["odd"]
+    assert {row.n for row in timed(stage, store).values()} == {1}, "two are to warm up with"
+
+
+def test_a_batch_too_large_for_the_device_is_halved(checkpoint: Path, tmp_path: Path) -> None:
+    stage = own(checkpoint, tmp_path, {f"q{n}": f"Which of {n}?" for n in range(5)})
+    answering = Answering.Config(max_new_tokens=1).build(Student.from_pretrained(checkpoint))
+    sizes, stream = [], answering.stream
+
+    def narrow(prepared: Any, batch: int) -> Any:
+        sizes.append(batch)
+        if batch > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+        return stream(prepared, batch=batch)
+
+    asked = [stage.to_ask(question, None) for question in stage.questions.values()]
+    answering.stream = narrow
+    replies = replies_to(answering, asked)
+    assert sizes == [5, 2, 3, 1, 2]
+    alone = [reply for one in asked for reply in stream([answering.prepare(one)], batch=1)]
+    assert [r.response for r in replies] == [r.response for r in alone]
+
+
+def test_one_question_too_large_for_the_device_is_refused() -> None:
+    class Full:
+        prepare = staticmethod(str)
+
+        def stream(self, prepared: Any, batch: int) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+
+    found: Any = replies_to(Full(), ["q"])  # pyright: ignore
+    assert [str(error) for error in found] == [
+        "out of memory alone in its batch: CUDA out of memory"
+    ]
+
+
+def test_an_answer_may_be_as_long_as_its_benchmark_and_mode_need(checkpoint: Path) -> None:
+    def most(kind: str, **more: Any) -> dict[str, int]:
+        config = BenchmarkConfig(kind=kind, data=".", modes=("latent", "cot"), **more)  # pyright: ignore
+        folder = CheckpointFolder(path=str(checkpoint))
+        stages, latency = config.build(folder, talker.SAMPLING, "float32", "cpu")
+        assert latency is not None
+        assert latency.max_new_tokens == tuple(stage.max_new_tokens for stage in stages)
+        return {stage.mode: stage.max_new_tokens for stage in stages}
+
+    assert most("videomme") == {"latent": 16, "cot": 512}
+    assert most("mmvu") == {"latent": 1024, "cot": 1024}
+    assert most("tempcompass") == {"latent": 128, "cot": 512}
+    assert most("mmvu", max_new_tokens=7) == {"latent": 7, "cot": 7}
+
+
+def test_with_a_chain_of_thought_all_modes_are_scored_unwrapped(
+    checkpoint: Path, data: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    stages = [stage_of(checkpoint, data, mode=mode, limit=2) for mode in ("latent", "cot")]
+    for stage in stages:
+        make_here(stage, store)
+    for chosen, unwrapped in ((stages, True), (stages[:1], False)):
+        summary = read(chosen, None, store).summary()["modes"]
+        assert {one["unwrap_answer"] for one in summary.values()} == {unwrapped}
 
 
 @pytest.mark.parametrize("revision", ["main", "video"])
@@ -214,19 +284,22 @@ def test_clips_and_folders_of_frames(checkpoint: Path, tmp_path: Path, revision:
     assert refused["reason"] == "missing_video"
 
 
-def test_latency_has_every_part_of_every_mode(checkpoint: Path, data: Path, tmp_path: Path) -> None:
-    asked = stage_of(checkpoint, data)
+def timed(asked: EvaluationStage, store: Store) -> dict[str, Latency]:
+    """Rows of the latency of both modes on the questions of an evaluation."""
     common = ("checkpoint", "benchmark", "source", "sampling", "dtype", "prompt")
     stage = LatencyStage(
         **{name: getattr(asked, name) for name in common},
         modes=("latent", "direct"),
         device="cpu",
         count=3,
-        max_new_tokens=2,
+        max_new_tokens=(2, 2),
     )
-    store = Store(tmp_path)
     make_here(stage, store)
-    rows = {row.id: row for row in stage.rows(store)}
+    return {row.id: row for row in stage.rows(store)}
+
+
+def test_latency_has_every_part_of_every_mode(checkpoint: Path, data: Path, tmp_path: Path) -> None:
+    rows = timed(stage_of(checkpoint, data), Store(tmp_path))
     assert set(rows) == {f"{m}/{p}" for m in ("latent", "direct") for p in (*PARTS, "total")}
     assert {row.n for row in rows.values()} == {3}
     assert rows["direct/latents"].p95_seconds < rows["latent/latents"].median_seconds
@@ -332,7 +405,8 @@ def poll(seconds: float) -> Iterator[None]:
         (["--fps", "0"], 2, "expected --fps above 0"),
         (["--prompt", "none"], 2, "expected a prompt of videomme"),
         (["--scorer", "none"], 2, "expected a scorer of videomme"),
-        (["--device", "warp"], 2, "expected a device of this machine"),
+        (["--device", "cuda:1"], 2, "expected --device cpu, cuda, mps, found 'cuda:1'"),
+        (["--device", "mps"], 2, "expected a device of this machine"),
         (["--data", "/nowhere"], 65, "expected the data set '/nowhere'"),
         (["--benchmark", "gone"], 2, "expected a benchmark of"),
         (["--checkpoint", "/nowhere"], 2, "checkpoint folder with a config.json"),

@@ -15,7 +15,7 @@ from storm.videos.sampling import FrameSampling, Look
 class Troubled(FrameSampling):
     """Its frames hold the number that begins the name."""
 
-    def look(self, look: Look) -> tuple[np.ndarray, tuple[float, ...]]:
+    def look(self, look: Look, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
         number, _, trouble = look.path.stem.partition("-")
         if trouble == "dies":
             os.kill(os.getpid(), signal.SIGSEGV)

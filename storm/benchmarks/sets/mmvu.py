@@ -128,6 +128,7 @@ class MMVU(Tabular):
         "lmms_eval": _prompt_of(_DIRECT),
         "lmms_eval_cot": _prompt_of(_STEPS),
     }
+    new_tokens: ClassVar[int] = 1024
     scorers: ClassVar[Mapping[str, Scorer]] = {
         "strict": Scorer(_strict, about="one final letter; open-ended by a judge"),
         "lmms_eval": Scorer(_lmms_eval, about="lmms-eval's loose rules, for comparison only"),

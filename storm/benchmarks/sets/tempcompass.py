@@ -177,6 +177,7 @@ class TempCompass(Tabular):
     layout: ClassVar[str] = "<task>/test-*.parquet or questions/<task>.json"
     sizes: ClassVar[Mapping[str, int]] = _SIZES
     prompts: ClassVar[Mapping[str, MakePrompt]] = {"lmms_eval": _prompt}
+    new_tokens: ClassVar[int] = 128  # lmms-eval names none: captions and whole sentences fit
     scorers: ClassVar[Mapping[str, Scorer]] = {
         "lmms_eval": Scorer(_rule, about="exact forms by task; else a judge"),
     }
