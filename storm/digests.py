@@ -6,12 +6,11 @@ The memory lies in the user's cache folder; losing it costs reading the files on
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from pathlib import Path
 
-from storm.store import sha256_file
+from storm.store import sha256_file, sha256_tree
 
 _TABLE = "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 
@@ -40,8 +39,5 @@ def cached_sha256(path: Path) -> str:
 
 
 def cached_sha256_tree(folder: Path) -> str:
-    """Over names and contents of all files below `folder`."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{cached_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    """`sha256_tree`, of files that are remembered."""
+    return sha256_tree(folder, cached_sha256)
