@@ -26,7 +26,7 @@ class VideoStage(Stage[VideoSample]):
 
     @abstractmethod
     def locate(self, store: Store, sample: VideoSample) -> Path:
-        """The video file of a sample."""
+        """The video file of a sample; raises UnreadableVideo if it is gone or another one."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,12 @@ class QuestionVideos(VideoStage):
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
         path = self._read[2] / sample.video_path
-        if cached_sha256(path) != sample.video_sha256:
+        try:
+            found = cached_sha256(path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as e:
+            detail = f"expected the file that was let in, found {e.strerror}: {path}"
+            raise UnreadableVideo("missing", detail) from None
+        if found != sample.video_sha256:
             raise UnreadableVideo("changed", f"{path.name} was replaced after it was let in")
         return path
 

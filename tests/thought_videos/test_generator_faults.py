@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -86,35 +87,54 @@ WRONG = {
 
 @pytest.mark.slow
 def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path, tmp_path: Path):
-    shutil.copy(film, tmp_path)
+    asked = ["good", *WRONG, "good too"]
+    stage = asking_about(film, tmp_path, dict.fromkeys(asked, "film.mp4"))
+    store = Store(tmp_path / "artifacts")
+    artifact = execute(stage, store, Runtime(batch=2))
+    found = {q["id"]: q["reason"] for q in artifact.manifest()["quarantined"]}
+    words = {row.id: row.prompt.partition('"What is ')[2] for row in stage.prompts.rows(store)}
+    assert {words[i].partition("?")[0]: reason for i, reason in found.items()} == WRONG
+    assert len(words) == len(found) + artifact.manifest()["rows"] == len(asked)
+
+
+@pytest.mark.slow
+def test_a_video_that_vanished_costs_its_own_items_alone(film: Path, tmp_path: Path):
+    videos = {"good": "a.mp4", "lost": "b.mp4", "good too": "a.mp4"}
+    stage = asking_about(film, tmp_path, videos)
+    store = Store(tmp_path / "artifacts")
+    execute(stage.prompts, store, Runtime())
+    (tmp_path / "b.mp4").unlink()
+    artifact = execute(stage, store, Runtime(batch=1))
+    (bad,) = artifact.manifest()["quarantined"]
+    assert (bad["reason"], artifact.manifest()["rows"]) == ("missing", 2)
+    again = dataclasses.replace(stage.keyframes, selector=UniformSelector.Config(k=4))
+    (bad,) = execute(again, store, Runtime()).manifest()["quarantined"]
+    assert (bad["id"], bad["reason"]) == ("b.mp4", "missing")
+
+
+def asking_about(film: Path, folder: Path, videos: dict[str, str]) -> ThoughtVideosStage:
+    """A question on each word, about copies of the film under the given names."""
+    for name in set(videos.values()):
+        shutil.copy(film, folder / name)
     questions = [
         {
             "problem": f"What is {words}?",
             "options": ["A. this", "B. that"],
             "solution": "<answer>A</answer>",
-            "path": "film.mp4",
+            "path": name,
             "data_type": "video",
             "problem_type": "multiple choice",
         }
-        for words in ["good", *WRONG, "good too"]
+        for words, name in videos.items()
     ]
-    (tmp_path / "questions.json").write_text(json.dumps(questions))
-    videos = QuestionVideos(
-        QuestionFile(questions=str(tmp_path / "questions.json"), test_share=0.0)
-    )
-    keyframes = KeyframesStage(videos, UniformSelector.Config(k=3))
-    prompts = ThoughtPromptsStage(videos, keyframes, TemplateTeacher.Config())
-    stage = ThoughtVideosStage(
-        videos,
+    (folder / "questions.json").write_text(json.dumps(questions))
+    source = QuestionVideos(QuestionFile(questions=str(folder / "questions.json"), test_share=0.0))
+    keyframes = KeyframesStage(source, UniformSelector.Config(k=3))
+    return ThoughtVideosStage(
+        source,
         keyframes,
-        prompts,
+        ThoughtPromptsStage(source, keyframes, TemplateTeacher.Config()),
         ScriptedGenerator.Config(),
         QualityGate(frames=5),
         quarantine_share=1.0,
     )
-    store = Store(tmp_path / "artifacts")
-    artifact = execute(stage, store, Runtime(batch=2))
-    found = {q["id"]: q["reason"] for q in artifact.manifest()["quarantined"]}
-    words = {row.id: row.prompt.partition('"What is ')[2] for row in prompts.rows(store)}
-    assert {words[i].partition("?")[0]: reason for i, reason in found.items()} == WRONG
-    assert len(words) == len(found) + artifact.manifest()["rows"] == len(questions)
