@@ -26,7 +26,7 @@ from storm.thought_videos.stage import ThoughtVideosStage
 from storm.videos.sources import QuestionFile
 from storm.videos.stage import QuestionVideos
 
-STEPS = ["tiles", "tiles 16 32", "model cuda", "sequential cuda"]
+STEPS = ["model cuda", "sequential cuda", "tiles", "tiles 16 32"]
 
 
 def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
@@ -36,18 +36,22 @@ def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("failures", range(5))
-def test_out_of_memory_saves_step_by_step_and_keeps_what_it_saved(ask, failures: int):
+def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, failures: int):
     generator = scripted(failures)
     drawn = list(generator.draw([ask("a"), ask("b")]))
     assert all(isinstance(d, Drawn) for d in drawn)
     assert generator.pipeline.said == STEPS[:failures]
+    tiles = [None, None, None, (), (16, 32)]
+    assert generator.pipeline.tiled == [*tiles[: failures + 1], None], "of the first clip alone"
 
 
 @pytest.mark.slow
 def test_what_the_profile_saves_already_is_not_tried_again(ask):
     generator = scripted(2, tiling=True, offload="model")
     list(generator.draw([ask("a")]))
-    assert generator.pipeline.said == ["tiles", "model cuda", "tiles 16 32", "sequential cuda"]
+    assert generator.pipeline.said == ["tiles", "model cuda", "sequential cuda", "tiles 16 32"]
+    assert generator.pipeline.tiled == [(), (), (16, 32)]
+    assert (generator.pipeline.use_tiling, generator.pipeline.tile_sizes) == (True, ())
 
 
 @pytest.mark.slow
