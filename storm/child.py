@@ -16,6 +16,7 @@ from storm.runtime import watch_owner
 _NO_RESOURCES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
     *(errno.EMFILE, errno.ENFILE),
+    *(errno.ESTALE, errno.ENOTCONN),  # a network file system that went away
 }
 
 

@@ -6,13 +6,14 @@ The memory lies in the user's cache folder; losing it costs reading the files on
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from pathlib import Path
 
-from storm.store import sha256_file
+from storm.errors import ConfigError
+from storm.store import sha256_file, sha256_tree
 
+COMMIT = r"^[0-9a-f]{40}$"  # of the hub: what a branch or a tag names can change
 _TABLE = "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 
 
@@ -40,8 +41,21 @@ def cached_sha256(path: Path) -> str:
 
 
 def cached_sha256_tree(folder: Path) -> str:
-    """Over names and contents of all files below `folder`."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{cached_sha256(path)}\n".encode())
-    return digest.hexdigest()
+    """`sha256_tree`, of files that are remembered."""
+    return sha256_tree(folder, cached_sha256)
+
+
+def require_weights(path: str, revision: str | None, advice: str) -> None:
+    """Raises ConfigError unless `path` is a folder, or a name on the hub with its commit."""
+    if revision is None and not Path(path).is_dir():
+        raise ConfigError(
+            f"expected a checkpoint, found no folder {path!r}: download it, or, if it is a name on "
+            f"the hub, pin its commit; {advice}"
+        )
+
+
+def weights_identity(path: str, revision: str | None) -> dict[str, str]:
+    """A folder's contents stand for its path; a name on the hub has its commit."""
+    if revision is None:
+        return {"contents": cached_sha256_tree(Path(path))}
+    return {"path": path, "revision": revision}

@@ -14,10 +14,10 @@ from typing import Any
 
 from storm.errors import ChildFailed, StageFailed
 from storm.journal import Entry, Journal, keep, read, scan
-from storm.planning import is_settled, plan
+from storm.planning import is_settled, plan, refuse_too_many
 from storm.records import Rejected
 from storm.runtime import Event, Runtime, one_gpu, run_child
-from storm.sealing import leftovers, refuse_too_many, seal, sweep
+from storm.sealing import leftovers, seal, sweep
 from storm.stage import Context, OnEvent, Stage
 from storm.store import Artifact, Store
 from storm.takeover import counts, take_over

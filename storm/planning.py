@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
-from storm.errors import DataError, NotSealed
+from storm.errors import DataError, NotSealed, StageFailed
+from storm.records import Rejected
 from storm.stage import Stage
 from storm.store import Plan, PlannedItem, Store, digest
 
@@ -39,7 +41,21 @@ def _made(stage: Stage[Any], store: Store, shards: int) -> Plan:
             raise DataError(f"{stage.title}: expected ids that differ, found {item_id!r} twice")
         key = digest([stage.recipe, item_id, list(upstream)])
         items[item_id] = PlannedItem(item_id, key, int(digest(item_id)[:8], 16) % shards)
+    refused = list(stage.rejected())
+    refuse_too_many(stage, refused, len(items) + len(refused))  # before anything is made
     return Plan(stage.recipe, shards, tuple(items.values()), contents(stage, store))
+
+
+def refuse_too_many(stage: Stage[Any], bad: Sequence[Rejected], total: int) -> None:
+    """Fail the stage if more than its share is quarantined; one bad item of several may be."""
+    if len(bad) <= stage.quarantine_share * total or (len(bad) <= 1 and total > 1):
+        return
+    reasons = ", ".join(sorted({b.reason for b in bad}))
+    raise StageFailed(
+        f"{stage.title}: {len(bad)} of {total} items were quarantined ({reasons}), more than the "
+        f"allowed share {stage.quarantine_share:g}; first: {bad[0].id}: {bad[0].detail} "
+        "(`storm quarantine` lists all)"
+    )
 
 
 def shards_of(stage: Stage[Any], store: Store) -> int:

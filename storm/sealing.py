@@ -12,8 +12,7 @@ from typing import Any
 
 from storm.errors import StageFailed
 from storm.journal import Place, read, scan
-from storm.planning import plan
-from storm.records import Rejected
+from storm.planning import plan, refuse_too_many
 from storm.shards import content_of, rows_of
 from storm.stage import Stage
 from storm.store import (
@@ -99,17 +98,6 @@ def seal(stage: Stage[Any], store: Store) -> None:
         }
         write_json(artifact.path / "manifest.json", manifest)
         sweep(artifact)
-
-
-def refuse_too_many(stage: Stage[Any], bad: Sequence[Rejected], total: int) -> None:
-    """Fail the stage if more than its share is quarantined; one bad item of several may be."""
-    if len(bad) <= stage.quarantine_share * total or (len(bad) <= 1 and total > 1):
-        return
-    reasons = ", ".join(sorted({b.reason for b in bad}))
-    raise StageFailed(
-        f"{stage.title}: {len(bad)} of {total} items were quarantined ({reasons}), more than the "
-        f"allowed share {stage.quarantine_share:g}; first: {bad[0].id}: {bad[0].detail}"
-    )
 
 
 def leftovers(artifact: Artifact) -> list[Path]:

@@ -20,7 +20,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -49,11 +49,16 @@ def sha256_once(path: Path) -> str:
     return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
 
 
-def sha256_tree(folder: Path) -> str:
-    """Over names and contents of all files below `folder`."""
+def sha256_tree(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
+    """Over names and contents of all files below `folder` but hidden ones.
+
+    Those keep a download's books (`.git`, Hugging Face's `.cache`): times and places, no content.
+    """
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+        name = path.relative_to(folder).as_posix()
+        if not name.startswith(".") and "/." not in name:
+            digest.update(f"{name}\0{sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -174,6 +174,39 @@ def test_keyframes_of_a_video(capsys: pytest.CaptureFixture[str], tmp_path: Path
     settings = json.dumps({"kind": "uniform", "k": 3})
     code, out, _ = run(capsys, "keyframes", str(video), "--selector", settings, "--json")
     assert [frame["reason"] for frame in json.loads(out)] == ["coverage"] * 3
-    code, _, errors = run(capsys, "keyframes", str(video), "--selector", "best")
-    assert code != 0
-    assert "expected a selector, found 'best'" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--selector", "best"], "expected a selector, found 'best'"),
+        (["--selector", "query"], "expected a selector, found 'query': model: Field required"),
+        (["--selector", '{"kind"'], "expected a selector, found '{\"kind\"'"),
+        (["--selector", '{"kind": "query", "model": "none"}'], "found no folder 'none'"),
+        (["--k", "2"], "expected a selector, found 'motion': k: Input should be greater"),
+        (["--sheet", "none/sheet.png"], "found 'none/sheet.png': No such file"),
+    ],
+)
+def test_what_keyframes_cannot_do_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    import numpy as np
+
+    from storm.videos.encode import encode_mp4
+
+    video = tmp_path / "grey.mp4"
+    encode_mp4(video, np.full((20, 48, 64, 3), 90, np.uint8), 10)
+    code, _, errors = run(capsys, "keyframes", str(video), *arguments)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith("error: expected ")
+    assert words in errors
+
+
+def test_a_profile_that_is_no_text_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("extends: smoke\nname: très petit\n".encode("latin-1"))
+    code, _, errors = run(capsys, "status", "--profile", str(path))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"error: expected YAML in {path}, found ")

@@ -21,7 +21,7 @@ from toy_helpers import (
     wait_for,
     worked_on,
 )
-from toy_stages import Clips, Vectors, Whole, chain
+from toy_stages import Clips, Refusing, Vectors, Whole, chain
 
 from storm.errors import DataError, StageFailed
 from storm.execution import execute, make_shard, plan
@@ -68,6 +68,23 @@ def test_an_error_of_the_stage_stops_it_with_its_words(store: Store, diary: Path
     execute(mended, store, RUNTIME)
     assert worked_on(diary) == list(IDS[5:])
     assert assert_sound(store, mended, set(IDS)).manifest()["quarantined"] == []
+
+
+def test_a_mount_that_is_gone_quarantines_nothing(store: Store) -> None:
+    stage = Clips(ids=IDS, trouble={"05": "stale"})
+    with pytest.raises(StageFailed, match=r"^Stale file handle: clip.mp4 \(see .*\.log\)$"):
+        execute(stage, store, RUNTIME)
+    execute(Clips(ids=IDS), store, RUNTIME)
+    assert assert_sound(store, stage, set(IDS)).manifest()["quarantined"] == []
+
+
+def test_too_many_entries_that_are_no_items_fail_before_any_item(store: Store, diary: Path) -> None:
+    stage = Refusing(ids=IDS, diary=str(diary))
+    with pytest.raises(StageFailed, match=r"12 of 24 items were quarantined \(no_answer\)"):
+        execute(stage, store, RUNTIME)
+    assert worked_on(diary) == []
+    artifact = execute(dataclasses.replace(stage, quarantine_share=0.5), store, RUNTIME)
+    assert (artifact.manifest()["rows"], len(artifact.manifest()["quarantined"])) == (12, 12)
 
 
 def test_too_many_bad_items_fail_the_stage_and_are_tried_again(store: Store, diary: Path) -> None:

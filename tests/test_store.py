@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sealed_by_hand import seal_by_hand
 from toy_stages import Clips, chain
 
+from storm.digests import cached_sha256_tree
 from storm.errors import NotSealed, StoreError, WorkspaceBusy
 from storm.execution import execute
 from storm.records import ThoughtVideo
@@ -157,6 +159,21 @@ def test_sha256_of_a_folder_covers_names_and_contents(tmp_path: Path) -> None:
     before = sha256_tree(tmp_path)
     (tmp_path / "a" / "x").rename(tmp_path / "x")
     assert sha256_tree(tmp_path) != before
+
+
+@pytest.mark.parametrize("sha256", [sha256_tree, cached_sha256_tree])
+def test_sha256_of_a_folder_leaves_out_what_a_download_keeps_books_in(
+    tmp_path: Path, sha256: Callable[[Path], str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = sha256(tmp_path)
+    for name in (".git/HEAD", ".cache/huggingface/download/config.json.metadata", ".gitattributes"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("at 12:00")
+    assert sha256(tmp_path) == before
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "config.json").write_text("{}")
+    assert sha256(tmp_path) != before
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path) -> None:

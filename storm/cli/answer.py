@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, app
+from storm.cli.app import Json, app, told
 from storm.errors import ConfigError, StoreError
 from storm.runtime import DEVICES
 from storm.student.modes import MODES
@@ -96,7 +96,8 @@ def answer(
         from storm.latent_targets.nearest import neighbours
 
         near = neighbours(reply.latents.numpy(), source)
-        save_strip(show_latents, near)
+        with told(show_latents, "--show-latents"):
+            save_strip(show_latents, near)
     facts = _facts(reply, choices, answering, intervention, near)
     if as_json:
         print(json.dumps(facts, indent=1))

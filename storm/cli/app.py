@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from storm.errors import StormError
+from storm.errors import ConfigError, StormError
 
 app = typer.Typer(
     help="Teach a video-language model to think in K latent states: from videos to scores.",
@@ -29,6 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except StormError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+
+
+@contextmanager
+def told(path: Path, option: str) -> Iterator[None]:
+    """A file that can't be written there is one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"expected {option} to name a file that can be written, found {str(path)!r}: "
+            f"{error.strerror}"
+        ) from None
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

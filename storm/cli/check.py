@@ -83,9 +83,11 @@ def _print(report: dict[str, Any]) -> None:
 
     hours = report["duration_seconds"].get("sum", 0) / 3600
     looked = "every frame decoded" if report["every_frame_decoded"] else "probed, not decoded"
+    images = report["image_questions_left_out"]
+    left_out = f"; {images} on images are left out" if images else ""
     print_table(
         [
-            ("questions", f"{report['good']} good of {report['questions']}"),
+            ("questions", f"{report['good']} good of {report['questions']}{left_out}"),
             ("splits", listed(report["splits"])),
             ("without options", str(report["open_questions"])),
             ("videos", f"{report['videos']} readable ({looked}), {report['bytes'] / 1e6:.1f} MB"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, app, print_table
+from storm.cli.app import Json, app, print_table, told
 
 
 @app.command()
@@ -25,14 +25,17 @@ def keyframes(
     """Print the frames that a selector takes of a video, with their reasons."""
     from pydantic import TypeAdapter, ValidationError
 
-    from storm.errors import DataError
+    from storm.errors import ConfigError
     from storm.keyframes.kinds import AnySelector
+    from storm.profiles import problems
 
+    settings: dict[str, Any] = {}
     try:
-        settings = json.loads(selector) if selector.startswith("{") else {"kind": selector}
-        config = TypeAdapter(AnySelector).validate_python({"k": k, **settings})
-    except (ValueError, ValidationError) as error:
-        raise DataError(f"expected a selector, found {selector!r}: {error}") from None
+        settings = {"k": k} | (json.loads(selector) if selector[:1] == "{" else {"kind": selector})
+        config = TypeAdapter(AnySelector).validate_python(settings)
+    except ValueError as error:  # pydantic's is one too
+        wrong = problems(settings, error) if isinstance(error, ValidationError) else error
+        raise ConfigError(f"expected a selector, found {selector!r}: {wrong}") from None
     row = config.build().select(video.name, video, questions=question)
     found = list(zip(row.pts_seconds, row.reasons, row.scores, strict=True))
     if as_json:
@@ -46,4 +49,5 @@ def keyframes(
 
         from storm.keyframes.sheet import contact_sheet
 
-        Image.fromarray(contact_sheet(row)).save(sheet, "PNG")
+        with told(sheet, "--sheet"):
+            Image.fromarray(contact_sheet(row)).save(sheet, "PNG")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -37,12 +38,11 @@ def quarantine(
     root: Root = "artifacts",
     as_json: Json = False,
 ) -> None:
-    """Every item that a sealed stage left out, with its reason."""
+    """Every item that a stage left out, with its reason; sealed, unfinished or failed."""
     rows = [
         {"stage": stage.title, **entry}
         for stage, artifact in _graph(profile, overrides, root)
-        if artifact.has_manifest
-        for entry in artifact.manifest()["quarantined"]
+        for entry in _left_out(stage, artifact)
     ]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -65,6 +65,19 @@ def explain(
     wanted = next(s for s, _ in _graph(profile, overrides, root, stage) if s.title == stage)
     for line in reasons(wanted, Store(root)):
         print(line)
+
+
+def _left_out(stage: Any, artifact: Any) -> Iterator[dict[str, str]]:
+    from storm.journal import read, scan
+
+    if artifact.has_manifest:
+        yield from artifact.manifest()["quarantined"]
+        return
+    yield from map(asdict, stage.rejected())
+    for journal in sorted(artifact.path.glob("*.journal")):
+        places = scan(journal, repair=False).values()
+        for entry in read(journal, stage.row, [p for p in places if p.rejected]):
+            yield asdict(entry.outcome)
 
 
 def _graph(

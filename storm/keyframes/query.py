@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from storm.digests import COMMIT, require_weights, weights_identity
 from storm.keyframes.base import Choice, SelectorConfig, fill_gaps, make_keyframes
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.peaks import apart
@@ -26,12 +27,22 @@ class QuerySelector:
 
         kind: Literal["query"] = "query"
         k: int = Field(default=16, ge=3)  # frames at most
-        model: str  # folder or hub name of a SigLIP or CLIP checkpoint
-        revision: str | None = None
+        model: str  # a SigLIP or CLIP checkpoint: a folder, or a name on the hub with its commit
+        revision: str | None = Field(default=None, pattern=COMMIT)
         candidates: int = Field(default=64, ge=4)  # frames compared, at the middles of intervals
         margin: float = Field(default=3.0, gt=0)  # standard deviations; the best of 64 has 2.4
         batch: int = Field(default=16, ge=1)  # images at once
         motion: MotionSelector.Config = MotionSelector.Config()  # its k and image size don't count
+
+        def identity(self) -> dict[str, Any]:
+            """All, with the model by its content and not its place."""
+            self.require()
+            fields = {name: getattr(self, name) for name in type(self).model_fields}
+            del fields["revision"]
+            return fields | {"model": weights_identity(self.model, self.revision)}
+
+        def require(self) -> None:
+            require_weights(self.model, self.revision, "correct the selector's model")
 
         def build(self, device: str = "cpu") -> QuerySelector:
             return QuerySelector(self, device)
@@ -39,6 +50,7 @@ class QuerySelector:
     def __init__(self, config: Config, device: str = "cpu"):
         from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+        config.require()
         self.config = config
         at = {"revision": config.revision}
         self._tokenizer = AutoTokenizer.from_pretrained(config.model, **at)

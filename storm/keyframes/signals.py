@@ -1,7 +1,7 @@
 """One pass over a video's frames: how much the picture changes and moves in each.
 
 Frames come one by one and leave three numbers, a histogram and, of the first few hundred, a small
-picture: memory doesn't grow with the resolution, and by about a hundred bytes a frame.
+picture: memory doesn't grow with the resolution, and by about two hundred bytes a frame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Signals:
 
     flow: np.ndarray  # (T,) float32: speed of what moves, root mean square, edges a second
     change: np.ndarray  # (T,) float32: difference from the frame before, root mean square, 0 to 255
-    histograms: np.ndarray  # (T, 48) uint16: pixels for each level of Y, U and V
+    histograms: np.ndarray  # (T, 48) uint32: pixels for each level of Y, U and V
     small: Sequence[Small]  # of all frames, or empty if there were too many
 
 
@@ -88,7 +88,7 @@ def _planes(frame: Any) -> Small:
 def _histogram(small: Small) -> np.ndarray:
     return np.concatenate(
         [cv2.calcHist([plane], [0], None, [_BINS], [0, 256]).reshape(-1) for plane in small]
-    ).astype(np.uint16)
+    ).astype(np.uint32)
 
 
 def _difference(before: Small, after: Small, shift: np.ndarray) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from storm.records import Checkpoint, LatentTarget, VideoFeatures
-from storm.stage import Context, Stage
+from storm.errors import UnreadableVideo
+from storm.records import Checkpoint, LatentTarget, Rejected, VideoFeatures
+from storm.stage import Context, Row, Stage
 from storm.store import Store
 from storm.tensors import as_array, as_tensor
 from storm.thought_videos.stage import ThoughtVideosStage
@@ -36,14 +37,20 @@ class _Encoding:
         clips = self.thought_videos.artifact(store).index()
         return [(item_id, (row, tower)) for item_id, row in clips.items()]
 
-    def encoded(self, ids: Sequence[str], context: Context) -> Iterator[tuple[str, VideoTokens]]:
-        """Each clip's merged tokens; one at a time, so that no bit hangs on its neighbours."""
+    def encoded(
+        self, ids: Sequence[str], context: Context, row: Callable[[str, VideoTokens], Row]
+    ) -> Iterator[Row | Rejected]:
+        """A row of each clip's merged tokens; one at a time: no bit hangs on its neighbours."""
         student = load_student(self.base, context, self.dtype)
         root, wanted = self.thought_videos.artifact(context.store).path, set(ids)
         clips = {r.id: r.blob for r in self.thought_videos.rows(context.store) if r.id in wanted}
         for item_id in context.each(ids):
-            frames, times = self.sampling.sample(root / clips[item_id], whole=True)
-            yield item_id, student.encode_video(frames, times)
+            try:
+                frames, times = self.sampling.sample(root / clips[item_id], whole=True)
+            except UnreadableVideo as e:
+                yield Rejected(id=item_id, reason=e.reason, detail=e.detail)
+            else:
+                yield row(item_id, student.encode_video(frames, times))
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,8 @@ class ThoughtFeaturesStage(_Encoding, Stage[VideoFeatures]):
     name: ClassVar[str] = "thought_features"
     row: ClassVar[type] = VideoFeatures
 
-    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures]:
-        for item_id, video in self.encoded(ids, context):
-            yield VideoFeatures(
-                id=item_id,
-                tokens=as_array(video.tokens),
-                grid_thw=video.grid_thw,
-                pts_seconds=video.pts_seconds,
-            )
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures | Rejected]:
+        return self.encoded(ids, context, _features)
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,9 @@ class LatentTargetsStage(_Encoding, Stage[LatentTarget]):
     k: int
     pooling: Any  # a Config of storm.latent_targets.pooling
 
-    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget]:
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget | Rejected]:
         pool = self.pooling.build(self.k)
-        for item_id, tokens, grid in self.tokens_of(ids, context):
-            latents = pool(tokens.float(), grid).to(tokens.dtype)
-            yield LatentTarget(id=item_id, latents=as_array(latents))
-
-    def tokens_of(
-        self, ids: Sequence[str], context: Context
-    ) -> Iterator[tuple[str, torch.Tensor, Grid]]:
-        """Id, merged tokens (N, hidden) and grid of each thought video."""
-        for item_id, video in self.encoded(ids, context):
-            yield item_id, video.tokens, video.grid_thw
+        return self.encoded(ids, context, lambda i, v: _target(i, pool, v.tokens, v.grid_thw))
 
 
 @dataclass(frozen=True)
@@ -100,11 +92,24 @@ class PooledTargetsStage(LatentTargetsStage):
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(i, (row,)) for i, row in self.features.artifact(store).index().items()]
 
-    def tokens_of(
-        self, ids: Sequence[str], context: Context
-    ) -> Iterator[tuple[str, torch.Tensor, Grid]]:
-        wanted = set(ids)
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget]:
+        pool, wanted = self.pooling.build(self.k), set(ids)
         for row in self.features.rows(context.store):
             if row.id in wanted:
                 context.begin([row.id])
-                yield row.id, as_tensor(row.tokens), row.grid_thw
+                yield _target(row.id, pool, as_tensor(row.tokens), row.grid_thw)
+
+
+def _features(item_id: str, video: VideoTokens) -> VideoFeatures:
+    return VideoFeatures(
+        id=item_id,
+        tokens=as_array(video.tokens),
+        grid_thw=video.grid_thw,
+        pts_seconds=video.pts_seconds,
+    )
+
+
+def _target(item_id: str, pool: Any, tokens: torch.Tensor, grid: Grid) -> LatentTarget:
+    """`tokens` (N, hidden) pooled to (K, hidden)."""
+    latents = pool(tokens.float(), grid).to(tokens.dtype)
+    return LatentTarget(id=item_id, latents=as_array(latents))

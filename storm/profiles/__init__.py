@@ -41,8 +41,12 @@ def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(raw)
     except ValidationError as e:
-        problems = "; ".join(_problem(raw, error) for error in e.errors())
-        raise ConfigError(f"the profile {profile!r} is wrong: {problems}") from None
+        raise ConfigError(f"the profile {profile!r} is wrong: {problems(raw, e)}") from None
+
+
+def problems(raw: Any, error: ValidationError) -> str:
+    """What pydantic finds wrong with `raw`, in one line."""
+    return "; ".join(_problem(raw, one) for one in error.errors())
 
 
 def _problem(raw: Any, error: Any) -> str:
@@ -58,7 +62,7 @@ def _problem(raw: Any, error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key"
     if error["type"] == "missing" or isinstance(here, dict | list):
-        return f"{key}: {error['msg']}"
+        return f"{key}: {error['msg']}" if key else error["msg"]
     return f"{key}: {error['msg']}, found {here!r}"
 
 
@@ -78,7 +82,7 @@ def _read(profile: Any, users: tuple[Any, ...] = ()) -> dict[str, Any]:
             f"expected a profile of {', '.join(names())}, or a YAML file, found {profile!r}"
         )
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.safe_load(path.read_bytes())
     except yaml.YAMLError as e:
         raise ConfigError(f"expected YAML in {path}, found {_one_line(e)}") from None
     if not isinstance(raw, dict):

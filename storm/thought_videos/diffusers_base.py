@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storm.digests import cached_sha256_tree
+from storm.digests import COMMIT, require_weights, weights_identity
 from storm.errors import BackendMissing, ConfigError
 from storm.records import Keyframes, Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
@@ -41,23 +42,15 @@ class PretrainedPipeline(BaseModel):
 
     kind: Literal["pretrained"]
     path: str
-    # a commit: what a branch or a tag names can change under the same identity
-    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    revision: str | None = Field(None, pattern=COMMIT)
 
     def identity(self) -> dict[str, Any]:
-        """A folder's contents stand for its path; a name on the hub has its commit."""
         self._require()
-        if self.revision is None:
-            return {"kind": self.kind, "contents": cached_sha256_tree(Path(self.path))}
-        return {"kind": self.kind, "path": self.path, "revision": self.revision}
+        return {"kind": self.kind, **weights_identity(self.path, self.revision)}
 
     def _require(self) -> None:
-        if self.revision is None and not Path(self.path).is_dir():
-            raise ConfigError(
-                f"expected a checkpoint of diffusers, found no folder {self.path!r}: download "
-                "it, correct generator.pipeline.path, or, if it is a name on the hub, pin its "
-                "commit; random weights are drawn for kind: tiny_random alone"
-            )
+        advice = "random weights are drawn for kind: tiny_random alone"
+        require_weights(self.path, self.revision, f"correct generator.pipeline.path; {advice}")
 
     def load(self, config: DiffusersConfig) -> Any:
         self._require()
@@ -101,6 +94,9 @@ class DiffusersConfig(Canvas):
         """Write a checkpoint of this family with random weights."""
 
 
+_OFFLOADS = ("none", "model", "sequential")
+
+
 class DiffusersGenerator(ABC):
     """Runs a pipeline. A subclass says what the pipeline is given of the keyframes."""
 
@@ -112,7 +108,7 @@ class DiffusersGenerator(ABC):
         if config.tiling:
             self.pipeline.vae.enable_tiling()
         self._offload(config.offload)
-        self._savings = self._ways_to_save()
+        self._offloads = list(_OFFLOADS[_OFFLOADS.index(config.offload) + 1 :])  # still to be tried
 
     def prepare(self) -> None:  # noqa: B027 - most families need none
         """Set up the pipeline that was loaded; ConfigError if it doesn't suit the settings."""
@@ -133,25 +129,20 @@ class DiffusersGenerator(ABC):
                 yield from self._draw(members[start : start + self.config.batch])
 
     def _draw(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
-        """A batch. Out of memory: one by one, then with each saving; a clip too large is refused.
-
-        What is saved once stays saved, for the clips that follow are as large.
-        """
+        """A batch. Out of memory: one by one, then with each saving, then the clip is refused."""
         import torch
 
-        while True:
-            try:
-                return self._run(requests)
-            except torch.OutOfMemoryError as error:
-                detail = str(error).splitlines()[0]
-            self.pipeline.maybe_free_model_hooks()
-            if len(requests) > 1:
-                return [outcome for request in requests for outcome in self._draw([request])]
-            if not self._savings:
-                return [Rejected(id=requests[0].prompt.id, reason="out_of_memory", detail=detail)]
-            what, save = self._savings.pop(0)
-            logging.getLogger(__name__).warning("out of memory: from here on %s", what)
-            save()
+        detail = ""
+        with self._own_tiles():
+            for _ in self._savings():
+                try:
+                    return self._run(requests)
+                except torch.OutOfMemoryError as error:
+                    detail = str(error).splitlines()[0]
+                self.pipeline.maybe_free_model_hooks()
+                if len(requests) > 1:
+                    return [outcome for request in requests for outcome in self._draw([request])]
+        return [Rejected(id=requests[0].prompt.id, reason="out_of_memory", detail=detail)]
 
     def _run(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
         import torch
@@ -172,17 +163,36 @@ class DiffusersGenerator(ABC):
         videos = self.pipeline(**(common | self.arguments(requests))).frames
         return [Drawn.of_floats(video, config.fps) for video in videos]
 
-    def _ways_to_save(self) -> list[tuple[str, Callable[[], None]]]:
-        """What can still be done for memory, the fastest first."""
-        vae, config = self.pipeline.vae, self.config
-        ways: list[tuple[str, Callable[[], None]]] = [
-            ("VAE tiles", vae.enable_tiling),
-            ("small VAE tiles", lambda: vae.enable_tiling(**config.small_tiles)),
-            ("models offloaded", lambda: self._offload("model")),
-            ("layers offloaded", lambda: self._offload("sequential")),
-        ]
-        taken = {"none": 0, "model": 1, "sequential": 2}[config.offload]
-        return ways[int(config.tiling) : 2] + ways[2 + taken :]
+    def _savings(self) -> Iterator[None]:
+        """Nothing, then what else can be done for memory, a step at each turn.
+
+        What is offloaded stays so: it changes no pixel, and the clips that follow are as large.
+        Tiles do change pixels, so they are for a clip that can't be drawn otherwise.
+        """
+        yield
+        vae, warn = self.pipeline.vae, logging.getLogger(__name__).warning
+        while self._offloads:
+            way = self._offloads.pop(0)
+            warn("out of memory: from here on offload: %s", way)
+            self._offload(way)
+            yield
+        warn("out of memory: one clip in VAE tiles")
+        if not self.config.tiling:
+            vae.enable_tiling()
+            yield
+        vae.enable_tiling(**self.config.small_tiles)
+        yield
+
+    @contextmanager
+    def _own_tiles(self) -> Iterator[None]:
+        """The VAE tiles as before afterwards; its own `disable_tiling` would keep the sizes."""
+        vae = self.pipeline.vae
+        before = {n: v for n, v in vars(vae).items() if n.startswith(("tile_", "use_tiling"))}
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(vae, name, value)
 
     def _offload(self, offload: str) -> None:
         if offload == "none" or self.device == "cpu":

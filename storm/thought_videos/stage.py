@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from storm.errors import UnreadableVideo
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtVideo
 from storm.stage import Context, Stage
@@ -46,15 +47,16 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
         videos = videos_of(self.videos, context.store, "train")
         for batch in context.batches(ids):
-            requests = [
-                GeneratorRequest(
-                    prompts[i],
-                    keyframes[prompts[i].video_id],
-                    self.videos.locate(context.store, videos[prompts[i].video_id]),
-                    seed=int(digest([self.seed, i])[:8], 16),
-                )
-                for i in batch
-            ]
+            requests = []
+            for i in batch:
+                video_id = prompts[i].video_id
+                try:
+                    source = self.videos.locate(context.store, videos[video_id])
+                except UnreadableVideo as e:
+                    yield Rejected(id=i, reason=e.reason, detail=e.detail)
+                    continue
+                seed = int(digest([self.seed, i])[:8], 16)
+                requests.append(GeneratorRequest(prompts[i], keyframes[video_id], source, seed))
             for request, drawn in zip(requests, generator.draw(requests), strict=True):
                 yield self._keep(request, drawn, context)
 

@@ -28,6 +28,7 @@ class Finding:
     decoded: bool  # whether every frame was looked at
     share: float  # of questions that a run may lose
     bytes_: int  # of the readable videos
+    images: int  # questions on pictures, which a run leaves out
 
     @property
     def questions(self) -> int:
@@ -49,6 +50,7 @@ class Finding:
         return {
             "questions": self.questions,
             "good": len(self.samples),
+            "image_questions_left_out": self.images,
             "splits": _counts(s.split for s in self.samples),
             "open_questions": sum(not s.options for s in self.samples),
             "videos": len(self.videos),
@@ -87,7 +89,7 @@ def check_questions(
     `decode`: every frame, as a run does before it lets a video in; else only the packets and one
     frame. Raises `DataError` if the question set as a whole can't be read.
     """
-    samples, problems, root = source.samples()
+    samples, problems, root, images = source.samples()
     paths = {s.video_id: root / s.video_path for s in samples}
     found: dict[str, dict[str, Any]] = {}
 
@@ -122,6 +124,7 @@ def check_questions(
         decoded=decode,
         share=share,
         bytes_=sum(paths[name].stat().st_size for name in readable),
+        images=images,
     )
 
 

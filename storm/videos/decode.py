@@ -25,6 +25,7 @@ from storm.videos.readers import (
     Target,
     frames_of,
     opened,
+    packets_in,
     packets_of,
     read_by_seeking,
     read_in_order,
@@ -108,9 +109,9 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
                 shown.append(_Shown(frame.pts, frame.duration, 0, False))
         else:
             for packet in packets_of(stream, limits):
-                shown.append(
-                    _Shown(_time_of(packet), packet.duration, packet.size, packet.is_keyframe)
-                )
+                tick = _time_of(packet)
+                if not packet.is_discard:
+                    shown.append(_Shown(tick, packet.duration, packet.size, packet.is_keyframe))
                 first = first or next(iter(packet.decode()), None)
             first = first or next(iter(stream.codec_context.decode(None)), None)
         if first is None:
@@ -125,7 +126,11 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
             "too_short", f"expected at least {limits.min_frames} frames, found {len(shown)}: {path}"
         )
     start, times, duration = _times(shown, time_base, rate)
-    _refuse_missing_tail(path, codec, len(shown), promised, start + duration, end_seconds, rate)
+    if promised > len(shown) and codec.removeprefix("lib") not in _HIDDEN_FRAMES:
+        found = packets_in(path, container, limits)
+        if promised > found:
+            raise UnreadableVideo("damaged", f"expected {promised} frames, found {found}: {path}")
+    _refuse_missing_end(path, start + duration, end_seconds, rate)
     if duration > limits.max_duration_seconds:
         raise UnreadableVideo("too_long", _too_long(duration, limits))
     timed = sorted((s for s in shown if s.tick is not None), key=lambda s: s.tick or 0)
@@ -281,18 +286,8 @@ def _too_long(seconds: float, limits: Limits) -> str:
     return f"expected at most {limits.max_duration_seconds:g} s, found {seconds:.0f} s"
 
 
-def _refuse_missing_tail(
-    path: Path,
-    codec: str,
-    found: int,
-    promised: int,
-    end: float,
-    end_seconds: float | None,
-    rate: float,
-) -> None:
-    """Packets that the header counts, or time that it promises, and the file does not hold."""
-    if promised > found and codec.removeprefix("lib") not in _HIDDEN_FRAMES:
-        raise UnreadableVideo("damaged", f"expected {promised} frames, found {found}: {path}")
+def _refuse_missing_end(path: Path, end: float, end_seconds: float | None, rate: float) -> None:
+    """Time that the header promises and the file does not hold."""
     if end_seconds is not None and end_seconds - end > max(0.5, 2 / rate):
         raise UnreadableVideo(
             "damaged", f"expected {end_seconds:.2f} s of frames, found {end:.2f} s: {path}"

@@ -55,6 +55,11 @@ class BadEntry(DataError):
         self.reason = reason
 
 
+def asks_about_an_image(entry: Entry) -> bool:
+    """Whether it is one of the half of Video-R1 that has no video."""
+    return entry.fields.get("data_type") == "image"
+
+
 def video_r1(entry: Entry) -> Iterator[RawQuestion]:
     """`problem, options ["A. …"], solution "<answer>B</answer>", path, data_type`."""
     fields = entry.fields

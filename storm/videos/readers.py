@@ -49,14 +49,17 @@ class Target:
 
 
 @contextmanager
-def opened(path: Path, container: str, limits: Limits) -> Iterator[Any]:
-    """The first video stream (PyAV), its codec set to take concealed damage for an error."""
+def opened(path: Path, container: str, limits: Limits, **options: str) -> Iterator[Any]:
+    """The first video stream (PyAV), its codec set to take concealed damage for an error.
+
+    `options` are FFmpeg's for reading the container.
+    """
     import av
     from av.error import FFmpegError
 
     av.logging.set_level(None)
     try:
-        with av.open(str(path), format=container) as file:
+        with av.open(str(path), format=container, options=options) as file:
             if len(file.streams) > limits.max_streams:
                 raise UnreadableVideo(
                     "too_many_streams",
@@ -78,16 +81,22 @@ def _is_cover(stream: Any) -> bool:
 
 
 def packets_of(stream: Any, limits: Limits) -> Iterator[Any]:
-    """The stream's packets that hold a frame to be shown."""
+    """The stream's packets; those marked `is_discard` are there to be decoded, not shown."""
     count = 0
     for packet in stream.container.demux(stream):
         if packet.size and packet.is_corrupt:
             raise UnreadableVideo("damaged", f"packet {count} is marked as corrupt")
-        if packet.size and not packet.is_discard:
+        if packet.size:
             count += 1
             if count > limits.max_frames:
                 raise UnreadableVideo("too_long", f"expected at most {limits.max_frames:,} frames")
             yield packet
+
+
+def packets_in(path: Path, container: str, limits: Limits) -> int:
+    """How many packets the stream holds, with all that an edit list leaves out (a trimmed mp4)."""
+    with opened(path, container, limits, ignore_editlist="1") as stream:
+        return sum(1 for _ in packets_of(stream, limits))
 
 
 def frames_of(stream: Any) -> Iterator[Any]:

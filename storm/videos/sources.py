@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,9 +19,26 @@ from storm.digests import cached_sha256
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, Split, VideoSample
 from storm.videos.container import recognise
-from storm.videos.formats import BadEntry, Columns, RawQuestion, by_columns, llava_video, video_r1
+from storm.videos.formats import (
+    BadEntry,
+    Columns,
+    RawQuestion,
+    asks_about_an_image,
+    by_columns,
+    llava_video,
+    video_r1,
+)
 from storm.videos.rows import Entry, read_entries
 from storm.videos.splits import assign_splits
+
+
+class Sampled(NamedTuple):
+    """What became of a question set's entries."""
+
+    samples: list[VideoSample]  # in the set's order
+    rejected: list[Rejected]
+    root: Path  # what the samples' paths are relative to
+    images: int  # entries on a picture: nobody asked for them, so they are not rejected
 
 
 class Questions(BaseModel):
@@ -54,8 +71,8 @@ class Questions(BaseModel):
     def form(self) -> str | None:
         """`columns`, `video_r1` or `llava_video`; None: what the first entry looks like."""
 
-    def read(self) -> tuple[list[RawQuestion], list[Rejected]]:
-        """Every question with an id of its own; videos are not looked at.
+    def read(self) -> tuple[list[RawQuestion], list[Rejected], int]:
+        """Every question with an id of its own, and how many are on images; no video is looked at.
 
         Raises `DataError` if the whole can't be read.
         """
@@ -65,8 +82,9 @@ class Questions(BaseModel):
         kind = self.form() or _kind_of(good) or "columns"
         if kind == "columns":
             self._refuse_missing_columns(good)
+        asked = [e for e in good if kind != "video_r1" or not asks_about_an_image(e)]
         questions: list[RawQuestion] = []
-        for entry in good:
+        for entry in asked:
             try:
                 if kind == "video_r1":
                     questions += video_r1(entry)
@@ -78,11 +96,12 @@ class Questions(BaseModel):
                 detail = f"{entry.where}: {error}"
                 rejected.append(Rejected(id=_name(entry), reason=error.reason, detail=detail))
         questions, duplicates = _without_duplicates(questions)
-        return questions, _renamed(rejected, questions, duplicates) + duplicates
+        rejected = _renamed(rejected, questions, duplicates) + duplicates
+        return questions, rejected, len(good) - len(asked)
 
-    def samples(self) -> tuple[list[VideoSample], list[Rejected], Path]:
-        """Rows in the file's order, what was refused, and the root the paths are relative to."""
-        questions, rejected = self.read()
+    def samples(self) -> Sampled:
+        """Every question with its video looked at, but not decoded."""
+        questions, rejected, images = self.read()
         root = self.root_path()
         videos: dict[str, tuple[str, str] | Rejected] = {}  # as written: (video_id, sha256)
         for question in questions:
@@ -114,7 +133,7 @@ class Questions(BaseModel):
                     answer=question.answer,
                 )
             )
-        return samples, rejected, root
+        return Sampled(samples, rejected, root, images)
 
     def _refuse_missing_columns(self, entries: list[Entry]) -> None:
         found = {name for entry in entries for name in entry.fields}

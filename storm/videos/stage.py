@@ -14,7 +14,7 @@ from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
 from storm.stage import Context, Stage, not_identity
 from storm.store import Store, digest
-from storm.videos.sources import Questions
+from storm.videos.sources import Questions, Sampled
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class VideoStage(Stage[VideoSample]):
 
     @abstractmethod
     def locate(self, store: Store, sample: VideoSample) -> Path:
-        """The video file of a sample."""
+        """The video file of a sample; raises UnreadableVideo if it is gone or another one."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,28 @@ class QuestionVideos(VideoStage):
     source: Questions = not_identity(None)  # its rows enter by `outside` and the item keys
 
     @cached_property
-    def _read(self) -> tuple[list[VideoSample], list[Rejected], Path]:
+    def _read(self) -> Sampled:
         return self.source.samples()
 
     def outside(self) -> dict[str, str]:
-        samples, rejected, _ = self._read
+        samples, rejected = self._read.samples, self._read.rejected
         return {"questions": digest([[s.__dict__ for s in samples], [r.id for r in rejected]])}
 
     def rejected(self) -> Iterable[Rejected]:
-        return self._read[1]
+        return self._read.rejected
+
+    def facts(self, store: Store) -> dict[str, int]:
+        return {"image_questions_left_out": self._read.images}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        return [(s.id, (digest(s.__dict__),)) for s in self._read[0]]
+        return [(s.id, (digest(s.__dict__),)) for s in self._read.samples]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
-        samples, _, root = self._read
-        wanted = {s.id: s for s in samples}
+        wanted = {s.id: s for s in self._read.samples}
         problems: dict[str, UnreadableVideo | None] = {}
         for item_id in context.each(ids):
             sample = wanted[item_id]
-            path = root / sample.video_path
+            path = self._read.root / sample.video_path
             if sample.video_id not in problems:
                 problems[sample.video_id] = self._problem(context.store, path, sample)
             problem = problems[sample.video_id]
@@ -76,8 +78,13 @@ class QuestionVideos(VideoStage):
         return None
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
-        path = self._read[2] / sample.video_path
-        if cached_sha256(path) != sample.video_sha256:
+        path = self._read.root / sample.video_path
+        try:
+            found = cached_sha256(path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as e:
+            detail = f"expected the file that was let in, found {e.strerror}: {path}"
+            raise UnreadableVideo("missing", detail) from None
+        if found != sample.video_sha256:
             raise UnreadableVideo("changed", f"{path.name} was replaced after it was let in")
         return path
 

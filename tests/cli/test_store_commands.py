@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from storm.cli import main
+from storm.errors import StageFailed
 from storm.execution import execute
 from storm.pipeline import assemble
 from storm.profiles import load
 from storm.runtime import Runtime
 from storm.store import Store, write_json
+from storm.videos.encode import encode_mp4
 
 FEW = ["videos.counts.train=2", "videos.counts.test=2"]
 
@@ -62,6 +65,33 @@ def test_quarantine_lists_items_with_reasons(
     assert (code, json.loads(out)) == (0, [{"stage": "keyframes", **entry}])
     _, out = run(capsys, root, "quarantine", *profile())
     assert out.splitlines()[1].split() == ["keyframes", "v", "damaged", "no", "end"]
+
+
+def test_quarantine_lists_what_a_stage_failed_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, frames in enumerate((8, 8, 1, 1)):
+        encode_mp4(tmp_path / f"{n}.mp4", np.zeros((frames, 32, 32, 3), np.uint8), 12)
+    lines = ["id,video,question,answer", *(f"q{n},{n}.mp4,what?,a ball" for n in range(4))]
+    settings = ["--set", f"videos.questions={tmp_path / 'qa.csv'}", "--profile", "clips"]
+
+    def listed() -> dict[str, str]:
+        code, out = run(capsys, tmp_path / "artifacts", "quarantine", *settings, "--json")
+        assert code == 0
+        return {entry["id"]: entry["reason"] for entry in json.loads(out)}
+
+    def fail() -> None:
+        stage = assemble(load("clips", [settings[1]])).find("videos")
+        with pytest.raises(StageFailed, match="`storm quarantine` lists all"):
+            execute(stage, Store(tmp_path / "artifacts"), Runtime())
+
+    (tmp_path / "qa.csv").write_text("\n".join(lines))
+    fail()
+    assert listed() == {"q2": "too_short", "q3": "too_short"}
+    lines += [f"q{n},none.mp4,what?,a ball" for n in (4, 5)]
+    (tmp_path / "qa.csv").write_text("\n".join(lines))
+    fail()
+    assert listed() == {"q4": "missing", "q5": "missing"}, "it fails before it decodes"
 
 
 def test_explain_says_why(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 from storm.keyframes.peaks import Peak, apart, find_peaks, smoothed
 from storm.keyframes.registration import distance_from_rest
 from storm.keyframes.shots import find_cuts
+from storm.keyframes.signals import _histogram
 
 
 def test_peaks_and_prominences():
@@ -33,6 +34,13 @@ def test_smoothing_keeps_place_and_sum():
         assert soft[20] == soft.max()
         assert abs(soft.sum() - 1) < 1e-9
         assert 0.1 < soft.max() < 0.3
+
+
+def test_a_picture_of_one_colour_counts_all_its_pixels():
+    black = np.zeros((256, 256), np.uint8)
+    counts = _histogram((black, black[::2, ::2], black[::2, ::2])).reshape(3, 16)
+    assert counts[:, 0].tolist() == [65536, 16384, 16384]
+    assert counts.sum() == 65536 + 2 * 16384
 
 
 def test_cuts_are_found_and_a_fade_and_a_flash_are_none():

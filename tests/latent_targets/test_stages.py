@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage
 from storm.pipeline import assemble
 from storm.profiles import load as load_profile
 from storm.runtime import Runtime
-from storm.stage import Stage
+from storm.stage import Context, Stage
 from storm.store import Store
 from storm.student import LatentConfig, TinyConfig
 from storm.student.tower import tower_digest
@@ -86,6 +87,26 @@ def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
     assert four.base.fingerprint != eight.base.fingerprint
     assert four.features.recipe == eight.features.recipe
     assert list(four.features.items(store)) == list(eight.features.items(store))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", [targets, lambda: targets("keep_tokens=true").features])
+def test_a_clip_that_cannot_be_read_is_quarantined_and_the_rest_is_made(
+    store: Store, tmp_path: Path, of: Callable[[], Any]
+) -> None:
+    stage = of()
+    for needed in stage.inputs.values():
+        execute(needed, store, Runtime())
+    clips = stage.thought_videos.artifact(store).path
+    lost, kept = stage.thought_videos.rows(store)
+    context = Context(store, stage.artifact(store), Runtime(), print, print, batch=2)
+    away = (clips / lost.blob).rename(tmp_path / "clip")
+    try:
+        bad, good = stage.make([lost.id, kept.id], context)
+    finally:
+        away.rename(clips / lost.blob)
+    assert (bad.id, bad.reason, good.id) == (lost.id, "missing", kept.id)
+    assert isinstance(good, stage.row)
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,14 @@ class Pipeline:
         self.failures, self.vae = failures, self
         self.said: list[str] = []  # what it was told to do for memory
         self.sizes: list[int] = []  # of the batches
+        self.use_tiling, self.tile_sizes = False, ()
+        self.tiled: list[tuple[int, ...] | None] = []  # sizes of the tiles at each call
 
     def __call__(self, prompt: list[str], image: list[Any], num_frames: int, **_: Any) -> Pipeline:
         import torch
 
         self.sizes.append(len(prompt))
+        self.tiled.append(self.tile_sizes if self.use_tiling else None)
         self.failures -= 1
         if self.failures >= 0 or any("too large" in words for words in prompt):
             raise torch.OutOfMemoryError("tried to allocate 9 GiB\nmore")
@@ -46,6 +49,7 @@ class Pipeline:
         return self
 
     def enable_tiling(self, **sizes: int) -> None:
+        self.use_tiling, self.tile_sizes = True, tuple(sizes.values()) or self.tile_sizes
         self.said.append(" ".join(["tiles", *map(str, sizes.values())]))
 
     def enable_model_cpu_offload(self, device: str) -> None:

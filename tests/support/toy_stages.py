@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -69,6 +70,14 @@ class Clips(Stage[ThoughtVideo]):
                 f.write(f"{os.getpid()} {item_id}\n")
 
 
+@dataclass(frozen=True)
+class Refusing(Clips):
+    """Clips of an input half of whose entries became no items."""
+
+    def rejected(self) -> list[Rejected]:
+        return [Rejected(id=f"bad {i}", reason="no_answer", detail="none") for i in self.ids]
+
+
 def go_wrong(trouble: str, folder: Path) -> None:
     match trouble:
         case "kill":
@@ -82,6 +91,8 @@ def go_wrong(trouble: str, folder: Path) -> None:
             time.sleep(600)
         case "raise":
             raise ValueError("a mistake in the code")
+        case "stale":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "clip.mp4")
         case "fail":
             raise DataError("expected milk, found water; buy milk")
 

@@ -138,8 +138,12 @@ def test_smaller_tiles_fit_together(name: str):
         plain = vae.decode(latents, return_dict=False)[0]
         vae.enable_tiling(**tiles)
         tiled = vae.decode(latents, return_dict=False)[0]
-    assert tiled.shape == plain.shape
-    assert not torch.equal(tiled, plain)
+        assert tiled.shape == plain.shape
+        assert not torch.equal(tiled, plain)
+        before = dict(vars(vae))
+        with generator._own_tiles():
+            vae.enable_tiling(tile_sample_min_height=48)
+        assert vars(vae) == before
 
 
 @slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -25,7 +26,7 @@ from storm.thought_videos.stage import ThoughtVideosStage
 from storm.videos.sources import QuestionFile
 from storm.videos.stage import QuestionVideos
 
-STEPS = ["tiles", "tiles 16 32", "model cuda", "sequential cuda"]
+STEPS = ["model cuda", "sequential cuda", "tiles", "tiles 16 32"]
 
 
 def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
@@ -35,18 +36,22 @@ def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("failures", range(5))
-def test_out_of_memory_saves_step_by_step_and_keeps_what_it_saved(ask, failures: int):
+def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, failures: int):
     generator = scripted(failures)
     drawn = list(generator.draw([ask("a"), ask("b")]))
     assert all(isinstance(d, Drawn) for d in drawn)
     assert generator.pipeline.said == STEPS[:failures]
+    tiles = [None, None, None, (), (16, 32)]
+    assert generator.pipeline.tiled == [*tiles[: failures + 1], None], "of the first clip alone"
 
 
 @pytest.mark.slow
 def test_what_the_profile_saves_already_is_not_tried_again(ask):
     generator = scripted(2, tiling=True, offload="model")
     list(generator.draw([ask("a")]))
-    assert generator.pipeline.said == ["tiles", "model cuda", "tiles 16 32", "sequential cuda"]
+    assert generator.pipeline.said == ["tiles", "model cuda", "sequential cuda", "tiles 16 32"]
+    assert generator.pipeline.tiled == [(), (), (16, 32)]
+    assert (generator.pipeline.use_tiling, generator.pipeline.tile_sizes) == (True, ())
 
 
 @pytest.mark.slow
@@ -86,35 +91,54 @@ WRONG = {
 
 @pytest.mark.slow
 def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path, tmp_path: Path):
-    shutil.copy(film, tmp_path)
+    asked = ["good", *WRONG, "good too"]
+    stage = asking_about(film, tmp_path, dict.fromkeys(asked, "film.mp4"))
+    store = Store(tmp_path / "artifacts")
+    artifact = execute(stage, store, Runtime(batch=2))
+    found = {q["id"]: q["reason"] for q in artifact.manifest()["quarantined"]}
+    words = {row.id: row.prompt.partition('"What is ')[2] for row in stage.prompts.rows(store)}
+    assert {words[i].partition("?")[0]: reason for i, reason in found.items()} == WRONG
+    assert len(words) == len(found) + artifact.manifest()["rows"] == len(asked)
+
+
+@pytest.mark.slow
+def test_a_video_that_vanished_costs_its_own_items_alone(film: Path, tmp_path: Path):
+    videos = {"good": "a.mp4", "lost": "b.mp4", "good too": "a.mp4"}
+    stage = asking_about(film, tmp_path, videos)
+    store = Store(tmp_path / "artifacts")
+    execute(stage.prompts, store, Runtime())
+    (tmp_path / "b.mp4").unlink()
+    artifact = execute(stage, store, Runtime(batch=1))
+    (bad,) = artifact.manifest()["quarantined"]
+    assert (bad["reason"], artifact.manifest()["rows"]) == ("missing", 2)
+    again = dataclasses.replace(stage.keyframes, selector=UniformSelector.Config(k=4))
+    (bad,) = execute(again, store, Runtime()).manifest()["quarantined"]
+    assert (bad["id"], bad["reason"]) == ("b.mp4", "missing")
+
+
+def asking_about(film: Path, folder: Path, videos: dict[str, str]) -> ThoughtVideosStage:
+    """A question on each word, about copies of the film under the given names."""
+    for name in set(videos.values()):
+        shutil.copy(film, folder / name)
     questions = [
         {
             "problem": f"What is {words}?",
             "options": ["A. this", "B. that"],
             "solution": "<answer>A</answer>",
-            "path": "film.mp4",
+            "path": name,
             "data_type": "video",
             "problem_type": "multiple choice",
         }
-        for words in ["good", *WRONG, "good too"]
+        for words, name in videos.items()
     ]
-    (tmp_path / "questions.json").write_text(json.dumps(questions))
-    videos = QuestionVideos(
-        QuestionFile(questions=str(tmp_path / "questions.json"), test_share=0.0)
-    )
-    keyframes = KeyframesStage(videos, UniformSelector.Config(k=3))
-    prompts = ThoughtPromptsStage(videos, keyframes, TemplateTeacher.Config())
-    stage = ThoughtVideosStage(
-        videos,
+    (folder / "questions.json").write_text(json.dumps(questions))
+    source = QuestionVideos(QuestionFile(questions=str(folder / "questions.json"), test_share=0.0))
+    keyframes = KeyframesStage(source, UniformSelector.Config(k=3))
+    return ThoughtVideosStage(
+        source,
         keyframes,
-        prompts,
+        ThoughtPromptsStage(source, keyframes, TemplateTeacher.Config()),
         ScriptedGenerator.Config(),
         QualityGate(frames=5),
         quarantine_share=1.0,
     )
-    store = Store(tmp_path / "artifacts")
-    artifact = execute(stage, store, Runtime(batch=2))
-    found = {q["id"]: q["reason"] for q in artifact.manifest()["quarantined"]}
-    words = {row.id: row.prompt.partition('"What is ')[2] for row in prompts.rows(store)}
-    assert {words[i].partition("?")[0]: reason for i, reason in found.items()} == WRONG
-    assert len(words) == len(found) + artifact.manifest()["rows"] == len(questions)

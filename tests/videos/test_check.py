@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from storm.cli import main
+from storm.execution import execute
+from storm.runtime import Runtime
+from storm.store import Store
 from storm.videos.check import check_questions
 from storm.videos.encode import encode_mp4
 from storm.videos.sources import QuestionFile
+from storm.videos.stage import QuestionVideos
 
 
 @pytest.fixture
@@ -64,6 +68,25 @@ def test_everything_is_counted_and_each_problem_has_a_sample(
     assert "a run would go on: 3 of 7 questions lost" in out
     assert "  0.mp4 = copy.mp4" in out
     assert "not_a_video: 1 questions" in out
+
+
+def test_the_half_of_video_r1_that_is_images_is_counted_and_costs_no_share(
+    mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = {"problem": "where?", "solution": "<answer>there</answer>", "options": []}
+    entries = [
+        {**question, "problem_id": n, "data_type": kind, "path": path}
+        for n, (kind, path) in enumerate([("image", "a.png"), ("video", "0.mp4")] * 3)
+    ]
+    path = mine.parent / "r1.json"
+    path.write_text(json.dumps(entries))
+    code, out = run(capsys, str(path))
+    assert code == 0
+    assert "3 good of 3; 3 on images are left out" in out
+    stage = QuestionVideos(QuestionFile(questions=str(path), test_share=0))
+    manifest = execute(stage, Store(tmp_path / "artifacts"), Runtime()).manifest()
+    assert (manifest["rows"], manifest["quarantined"]) == (3, [])
+    assert manifest["facts"] == {"image_questions_left_out": 3}
 
 
 def test_damage_inside_is_found_by_decoding(

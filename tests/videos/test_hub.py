@@ -73,7 +73,7 @@ def save(folder: Path, form: str, made: datasets.Dataset) -> Path:
 def test_every_local_form_is_read(root: Path, form: str) -> None:
     path = save(root, form, datasets.Dataset.from_dict(rows()))
     source = QuestionDataset(questions=str(path), root=str(root))
-    samples, rejected, _ = source.samples()
+    samples, rejected, *_ = source.samples()
     assert [(s.id, s.video_id, s.answer) for s in samples] == [
         ("a", "clips/0.mp4", "A"),
         ("b", "clips/1.mp4", "B"),
@@ -121,7 +121,7 @@ def test_a_video_feature_gives_its_path_and_never_its_bytes(root: Path) -> None:
     )
     pq.write_table(made.data.table, root / "videos.parquet")
     path = root / "videos.parquet"
-    samples, rejected, _ = QuestionDataset(questions=str(path), root=str(root)).samples()
+    samples, rejected, *_ = QuestionDataset(questions=str(path), root=str(root)).samples()
     assert [(s.id, s.video_id) for s in samples] == [("b", "clips/1.mp4")]
     assert [(r.id, r.reason) for r in rejected] == [("a", "embedded_video"), ("c", "missing")]
     plain = rows(video=[b"\0\0", b"\0", b""])

@@ -35,7 +35,7 @@ def lines(root: Path, *entries: dict | str) -> QuestionFile:
 
 
 def reasons(source: QuestionFile) -> dict[str, str]:
-    samples, rejected, _ = source.samples()
+    samples, rejected, *_ = source.samples()
     names = [s.id for s in samples] + [r.id for r in rejected]
     assert len(names) == len(set(names)), "each id has one fate"
     assert all(r.detail and "\n" not in r.detail for r in rejected)
@@ -44,7 +44,7 @@ def reasons(source: QuestionFile) -> dict[str, str]:
 
 def test_jsonl_gives_rows(root: Path):
     source = lines(root, {}, {"id": "2", "video": "./sub/../sub/c.mp4", "answer": "ball"})
-    samples, rejected, found = source.samples()
+    samples, rejected, found, _ = source.samples()
     assert not rejected
     assert found == root
     assert [(s.id, s.video_id, s.answer) for s in samples] == [
@@ -66,7 +66,7 @@ def test_csv_of_ones_own_with_a_column_mapping(root: Path):
         writer.writerow(["a.mp4", "Third?", '["p", "q", "r"]', "C", ""])
     columns = {"video": "clip", "question": "ask", "options": "choices", "answer": "gold"}
     source = QuestionFile(questions=str(path), columns=columns)
-    samples, rejected, _ = source.samples()
+    samples, rejected, *_ = source.samples()
     assert not rejected
     assert [(s.options, s.answer) for s in samples] == [
         (("the cup", "the ball"), "B"),
@@ -112,13 +112,15 @@ def test_video_r1(root: Path):
         {"problem_id": 9, "problem": "?", "data_type": "image", "solution": "x", "path": "a.png"},
     ]
     path = root / "r1.json"
+    entries.append({**entries[-1], "problem_id": 10, "data_type": "audio"})
     path.write_text(json.dumps(entries))
-    samples, rejected, _ = QuestionFile(questions=str(path)).samples()
+    samples, rejected, _, images = QuestionFile(questions=str(path)).samples()
     assert [(s.id, s.options, s.answer) for s in samples] == [
         ("7", ("one", "two"), "B"),
         ("8", (), "12"),
     ]
-    assert [(r.id, r.reason) for r in rejected] == [("9", "not_a_video_question")]
+    assert [(r.id, r.reason) for r in rejected] == [("10", "not_a_video_question")]
+    assert images == 1, "nobody asked for it, so it is not rejected"
 
 
 def test_llava_video(root: Path):
@@ -138,7 +140,7 @@ def test_llava_video(root: Path):
     ]
     path = root / "llava.json"
     path.write_text(json.dumps(entries))
-    samples, rejected, _ = QuestionFile(questions=str(path)).samples()
+    samples, rejected, *_ = QuestionFile(questions=str(path)).samples()
     assert [(s.id, s.question, s.options, s.answer) for s in samples] == [
         ("x/1", "What is held?", ("A cup.", "A ball."), "B"),
         ("x/2", "And why?", (), "To throw it."),
@@ -220,7 +222,7 @@ def test_paths_stay_under_the_root(root: Path, tmp_path: Path, film: Path):
 def test_duplicates_are_refused_with_their_lines(root: Path):
     ids = ["same", "café", "Case", "other", "same", "cafe\u0301", "CASE"]
     source = lines(root, *({"id": i} for i in ids))
-    samples, rejected, _ = source.samples()
+    samples, rejected, *_ = source.samples()
     assert [s.id for s in samples] == ["other"]
     assert {r.id for r in rejected} == set(ids) - {"other"}
     assert {r.reason for r in rejected} == {"duplicate_id"}
@@ -231,7 +233,7 @@ def test_duplicates_are_refused_with_their_lines(root: Path):
 
 def test_an_id_is_kept_as_it_is(root: Path):
     ids = ["../../x", "/etc/passwd", "x" * 300, "🎥", "%s", "{}", "${HOME}"]
-    samples, rejected, _ = lines(root, *({"id": i} for i in ids)).samples()
+    samples, rejected, *_ = lines(root, *({"id": i} for i in ids)).samples()
     assert [s.id for s in samples] == ids
     assert not rejected
 
@@ -314,13 +316,13 @@ def test_a_column_names_the_split(root: Path):
         {"id": "3", "split": "train"},
         {"id": "4", "video": "b.mp4", "split": "Train"},
     )
-    samples, rejected, _ = source.samples()
+    samples, rejected, *_ = source.samples()
     assert {s.id: s.split for s in samples} == {"1": "test", "2": "test", "4": "train"}
     assert [(r.id, r.reason) for r in rejected] == [("3", "split_conflict")]
 
 
 def test_the_real_questions(clips: Path):
-    samples, rejected, root = QuestionFile(questions=str(clips / "qa.json")).samples()
+    samples, rejected, root, _ = QuestionFile(questions=str(clips / "qa.json")).samples()
     assert (len(samples), rejected, root) == (19, [], clips)
     assert len({s.video_id for s in samples}) == 8
     assert not any(option.startswith("A.") for s in samples for option in s.options)

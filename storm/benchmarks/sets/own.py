@@ -62,7 +62,7 @@ class Own(Benchmark):
     def load(self, source: Source) -> Loaded:
         """The test questions: those that the file calls so, or calls nothing."""
         read = QuestionFile(questions=source.where, root=source.videos, test_share=1.0)
-        samples, refused, root = read.samples()
+        samples, refused, root, _ = read.samples()
         questions = tuple(
             with_video(self.question(s.id, "", doc_of(s)), root / s.video_path)
             for s in samples
