@@ -49,7 +49,8 @@ class Prompts:
         self.turn_end_id: int = tokenizer.convert_tokens_to_ids(TURN_END)
         self.pad_id: int = tokenizer.pad_token_id
         self.stop_ids = frozenset({self.turn_end_id, self.pad_id})
-        self._special = tuple(t.content for t in tokenizer.added_tokens_decoder.values())
+        added = tokenizer.added_tokens_decoder.values()  # some are text: Qwen3's <think>
+        self._special = tuple(token.content for token in added if token.special)
         self._layouts, self._positions, self._answers = _Memo(), _Memo(), _Memo()
 
     def layout(self, example: Example) -> Layout:

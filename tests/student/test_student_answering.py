@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from student_helpers import K, clip, gap, shown
+from transformers import AddedToken
 
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.student import (
@@ -153,6 +155,20 @@ def test_reasoning_is_asked_for_and_taken_off(student: Student, monkeypatch: pyt
     before = student.tokenizer.decode(ids[:token])
     assert "B" not in before
     assert "B" in student.tokenizer.decode(ids[: token + 1])
+
+
+def test_reasoning_is_asked_of_a_tokenizer_with_added_tokens_that_are_text(student: Student):
+    """Qwen3's `<think>` and `</think>` are tokens, but not special."""
+    processor = copy.deepcopy(student.processor)
+    added = [AddedToken(mark, special=False) for mark in ("<think>", "</think>")]
+    assert processor.tokenizer.add_tokens(added) == 2
+    ids = processor.tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
+    by = answering(Student(student.model, processor, student.latent), mode="cot")
+    layout = by.student.prompts.layout(by.prepare(Question("Where?")).example)
+    assert [i for i in layout.ids.tolist() if i in ids] == ids
+    for refused in ("<|im_end|>", "<|latent_pad|>"):
+        with pytest.raises(DataError, match="no special tokens in the prompt"):
+            by.student.prompts.layout(Example(prompt=refused))
 
 
 @pytest.mark.parametrize(
