@@ -2,7 +2,8 @@
 
 `config.json` carries CheckpointSection under `storm`; a latent head with parameters lies beside
 the model in `latent_head.safetensors`. Plain transformers loads the rest, and answers through
-`custom_generate/generate.py`, which needs nothing of this project.
+`custom_generate/generate.py`, which needs nothing of this project. Its generation_config is
+greedy, whatever the imported model's was, and stops where the student does.
 """
 
 from __future__ import annotations
@@ -28,12 +29,21 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def save(student: Student, path: Path) -> None:
+    from transformers import GenerationConfig
+
     section = CheckpointSection(
         **student.latent.model_dump(),
         sampling=student.sampling,
         token_ids=student.prompts.latent_ids,
     )
     student.model.config.storm = section.model_dump(mode="json")
+    student.model.generation_config = GenerationConfig(
+        do_sample=False,
+        repetition_penalty=1.0,
+        bos_token_id=student.model.generation_config.bos_token_id,
+        eos_token_id=sorted(student.prompts.stop_ids),
+        pad_token_id=student.prompts.pad_id,
+    )
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
     (path / GENERATE_FILE).parent.mkdir(exist_ok=True)
