@@ -11,7 +11,7 @@ import numpy as np
 from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.stage import Context, Stage
 from storm.store import Store, digest
-from storm.student.letters import extract_letter
+from storm.student.letters import judge
 from storm.video_features.stage import Dtype, VideoFeaturesStage, load_student
 from storm.videos.stage import VideoStage
 
@@ -134,12 +134,7 @@ def _derangement(n: int, seed: int) -> list[int]:
 def _prediction(
     item_id: str, sample: VideoSample, change: Change, text: str, donor: VideoSample | None
 ) -> Prediction:
-    if sample.options:
-        predicted = extract_letter(text, len(sample.options))
-        correct = predicted == sample.answer
-    else:
-        predicted = text.strip()
-        correct = predicted.lower() == sample.answer.strip().lower()
+    predicted, correct = judge(text, len(sample.options), sample.answer)
     donor_answer = ""
     if donor is not None and donor.options:
         said = donor.options[LETTERS.index(donor.answer)]

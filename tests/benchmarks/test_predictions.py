@@ -17,12 +17,12 @@ from storm.benchmarks.predictions import (
     _derangement,
     _prediction,
     _replacement,
-    extract_letter,
 )
 from storm.records import Prediction, VideoSample, digest_of
 from storm.runtime import Runtime
 from storm.stage import Context
 from storm.store import Artifact, Plan, PlannedItem, Store
+from storm.student.letters import extract_letter
 
 
 @pytest.mark.parametrize(
