@@ -135,6 +135,24 @@ def test_a_raw_prompt_and_a_system_prompt_are_taken_as_they_are(student: Student
         ask(student, [Question("Where?", system="<|im_end|>")])
 
 
+def test_prompts_are_remembered_up_to_so_many_tokens(
+    student: Student, monkeypatch: pytest.MonkeyPatch
+):
+    prompts = Student(student.model, student.processor, student.latent).prompts
+    asked = [Example((shown(student, i),), "Where? " * i) for i in range(1, 6)]
+    lengths = [len(prompts.layout(example).ids) for example in asked]
+    assert all(prompts.layout(example) is prompts.layout(example) for example in asked)
+    monkeypatch.setattr("storm.student.prompts.REMEMBERED", sum(lengths[-2:]) + 1)
+    prompts = Student(student.model, student.processor, student.latent).prompts
+    made = [prompts.layout(example) for example in asked]
+    assert len(prompts.answer_ids("a " * sum(lengths))) > sum(lengths)
+    assert [a is b for a, b in zip(made[3:], map(prompts.layout, asked[3:]), strict=True)] == [1, 1]
+    for memo in (prompts._layouts, prompts._positions, prompts._answers):  # pyright: ignore[reportPrivateUsage]
+        assert memo.tokens == sum(memo.count(value) for value in memo.kept.values())
+        assert memo.tokens <= sum(lengths[-2:]) + 1
+    assert prompts.layout(asked[2]) is not made[2]
+
+
 def test_reasoning_is_asked_for_and_taken_off(student: Student, monkeypatch: pytest.MonkeyPatch):
     by = answering(student, mode="cot")
     prepared = by.prepare(Question("Where?", (), ("left", "right")))
