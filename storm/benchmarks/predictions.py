@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from storm.records import LETTERS, Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.stage import Context, Stage
 from storm.store import Store, digest
-from storm.student.letters import extract_letter
+from storm.student.letters import judge
 from storm.video_features.stage import Dtype, VideoFeaturesStage, load_student
 from storm.videos.stage import VideoStage
+
+if TYPE_CHECKING:
+    from storm.student.interventions import Intervention
 
 # `none` first: the others are made from the latents that it leaves.
 Change = Literal["none", "zero", "mean", "swap"]
@@ -55,17 +58,21 @@ class PredictionsStage(Stage[Prediction]):
                 yield f"{sample.id}#{change}", upstream
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
+        import torch
+
+        from storm.student.interventions import named
+
         student = load_student(self.checkpoint, context, self.dtype)
         pending, planned = set(ids), context.artifact.plan().items
         questions = self._questions({i.id.rpartition("#")[0] for i in planned}, context)
         all_latents = any(not i.endswith("#none") for i in ids)
-        latents: list[np.ndarray] = []
+        latents: list[torch.Tensor] = []
         for change in self.interventions:
             if change == "none":
                 donors = list(range(len(questions)))
             else:
                 donors = _derangement(len(questions), self.seed)
-            stacked = np.stack(latents) if latents else None
+            of_all = named(change, torch.stack(latents) if latents else None)
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
                 wanted = [f"{questions[i][0].id}#{change}" for i in rows]
@@ -73,11 +80,11 @@ class PredictionsStage(Stage[Prediction]):
                 if not mine and not (change == "none" and all_latents):
                     continue
                 context.begin(mine)
-                replaced = _replacement(change, stacked, [donors[i] for i in rows])
-                answers = self._answer(student, [questions[i] for i in rows], replaced)
+                changed = of_all and of_all.of_rows([donors[i] for i in rows])  # the donors' rows
+                answers = self._answer(student, [questions[i] for i in rows], changed)
                 for i, item_id, answer in zip(rows, wanted, answers, strict=True):
                     if change == "none" and answer.latents is not None:
-                        latents.append(answer.latents.float().cpu().numpy())
+                        latents.append(answer.latents.float().cpu())
                     if item_id in pending:
                         donor = questions[donors[i]][0] if change == "swap" else None
                         yield _prediction(item_id, questions[i][0], change, answer.text, donor)
@@ -90,10 +97,12 @@ class PredictionsStage(Stage[Prediction]):
         features = {f.id: f for f in self.features.rows(context.store)}
         return [(s, features[s.video_id]) for s in sorted(samples, key=lambda s: s.id)]
 
-    def _answer(self, student: Any, questions: Sequence[Any], latents: np.ndarray | None) -> Any:
+    def _answer(
+        self, student: Any, questions: Sequence[Any], intervention: Intervention | None
+    ) -> Any:
         import torch
 
-        from storm.student import Example, Given, VideoTokens, prompt_of
+        from storm.student import Example, VideoTokens, prompt_of
 
         examples = [
             Example(
@@ -103,24 +112,10 @@ class PredictionsStage(Stage[Prediction]):
             )
             for sample, features in questions
         ]
-        intervention = None if latents is None else Given(torch.from_numpy(latents))
         with torch.inference_mode():
             return student.generate(
                 student.collate(examples), self.mode, intervention, self.max_new_tokens
             )
-
-
-def _replacement(
-    change: Change, latents: np.ndarray | None, donors: Sequence[int]
-) -> np.ndarray | None:
-    """The latents (B, K, hidden) to put in place of a batch's own; None to keep them."""
-    if change == "none":
-        return None
-    assert latents is not None, "`none` stands first among the interventions"
-    if change == "swap":
-        return latents[list(donors)]
-    mean = latents.mean(axis=0, keepdims=True)
-    return np.repeat(mean if change == "mean" else np.zeros_like(mean), len(donors), axis=0)
 
 
 def _derangement(n: int, seed: int) -> list[int]:
@@ -134,12 +129,7 @@ def _derangement(n: int, seed: int) -> list[int]:
 def _prediction(
     item_id: str, sample: VideoSample, change: Change, text: str, donor: VideoSample | None
 ) -> Prediction:
-    if sample.options:
-        predicted = extract_letter(text, len(sample.options))
-        correct = predicted == sample.answer
-    else:
-        predicted = text.strip()
-        correct = predicted.lower() == sample.answer.strip().lower()
+    predicted, correct = judge(text, len(sample.options), sample.answer)
     donor_answer = ""
     if donor is not None and donor.options:
         said = donor.options[LETTERS.index(donor.answer)]

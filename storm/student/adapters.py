@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from storm.errors import ConfigError, DataError
+from storm.student.custom_generate import after_vision
 
 if TYPE_CHECKING:
     from storm.student.attention import Prefix, Step
@@ -175,6 +176,10 @@ class Qwen25VL(Adapter):
         if not videos:
             return {}
         return {"second_per_grid_ts": [seconds_a_patch(v.pts_seconds) for v in videos]}
+
+    def positions(self, ids: np.ndarray, videos: Sequence[Any]) -> np.ndarray:
+        positions = torch.from_numpy(super().positions(ids, videos))
+        return after_vision(positions, torch.from_numpy(ids == self.video_pad_id)).numpy()
 
 
 class Qwen35(Qwen3VL):

@@ -2,7 +2,8 @@
 
 `config.json` carries CheckpointSection under `storm`; a latent head with parameters lies beside
 the model in `latent_head.safetensors`. Plain transformers loads the rest, and answers through
-`custom_generate/generate.py`, which needs nothing of this project.
+`custom_generate/generate.py`, which needs nothing of this project. Its generation_config is
+greedy, whatever the imported model's was, and stops where the student does.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from storm.errors import ConfigError
@@ -28,12 +30,21 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def save(student: Student, path: Path) -> None:
+    from transformers import GenerationConfig
+
     section = CheckpointSection(
         **student.latent.model_dump(),
         sampling=student.sampling,
         token_ids=student.prompts.latent_ids,
     )
     student.model.config.storm = section.model_dump(mode="json")
+    student.model.generation_config = GenerationConfig(
+        do_sample=False,
+        repetition_penalty=1.0,
+        bos_token_id=student.model.generation_config.bos_token_id,
+        eos_token_id=sorted(student.prompts.stop_ids),
+        pad_token_id=student.prompts.pad_id,
+    )
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
     (path / GENERATE_FILE).parent.mkdir(exist_ok=True)
@@ -58,22 +69,23 @@ def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
         raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, found {dtype!r}")
     section = read_section(path)
     section.require(k)
-    latent = section.latent
-    model: Any = AutoModelForImageTextToText.from_pretrained(
-        path,
-        dtype=DTYPES[dtype],
-        device_map=device,  # straight there: ranks needn't hold a copy each in host memory
-        local_files_only=True,
-    )
-    processor = AutoProcessor.from_pretrained(path, local_files_only=True)
-    student = Student(model, processor, latent, section.sampling)
-    if any(True for _ in student.head.parameters()):
-        if not (path / HEAD_FILE).is_file():
-            raise ConfigError(
-                f"expected {HEAD_FILE} beside a checkpoint with a latent head of kind "
-                f"{latent.head!r}, found none in {path}"
-            )
-        student.head.load_state_dict(load_file(path / HEAD_FILE))
+    try:
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            path,
+            dtype=DTYPES[dtype],
+            device_map=device,  # straight there: ranks needn't hold a copy each in host memory
+            local_files_only=True,
+        )
+        processor = AutoProcessor.from_pretrained(path, local_files_only=True)
+        student = Student(model, processor, section.latent, section.sampling)
+        if any(True for _ in student.head.parameters()):
+            student.head.load_state_dict(load_file(path / HEAD_FILE))
+    except (OSError, SafetensorError) as error:
+        found = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"expected a checkpoint with all its files whole in {path}, found: {found}: copy or "
+            "download it again"
+        ) from error
     return student.to(device).eval()
 
 

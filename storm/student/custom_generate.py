@@ -8,6 +8,9 @@ rest, with whatever options it was given. K, the head and the markers' ids stand
 config under `storm`. What comes back is prompt, markers, K placeholders and answer: all special
 tokens but prompt and answer, so `batch_decode(out[:, prompt:], skip_special_tokens=True)` is the
 answer's text.
+
+With a video, a Qwen2.5-VL's plain `generate` (without custom_generate) differs in the prompt too:
+it has text at positions that Qwen never trained, see `after_vision`.
 """
 
 from __future__ import annotations
@@ -95,9 +98,12 @@ def _read_prompt(
             raise ValueError("expected mm_token_type_ids, as the processor gives, found none")
         kinds = torch.cat([kinds, kinds.new_zeros(len(ids), ids.shape[1] - kinds.shape[1])], 1)
         places = {k: v for k, v in shown.items() if not k.startswith("pixel")}
-        positions, trunk.rope_deltas = trunk.get_rope_index(
+        positions, _ = trunk.get_rope_index(
             ids, mm_token_type_ids=kinds, attention_mask=mask, **places
         )
+        for row, kind in enumerate(kinds):
+            positions[:, row] = after_vision(positions[:, row], kind > 0)
+        trunk.rope_deltas = positions[0, :, -1:] + 1 - mask.sum(1, keepdim=True)
     else:
         positions = (mask.long().cumsum(1) - 1).clamp(min=0).expand(3, -1, -1)
         trunk.rope_deltas = ids.new_zeros(len(ids), 1)
@@ -110,6 +116,19 @@ def _read_prompt(
         use_cache=True,
         **shown,
     ).last_hidden_state[:, -1:]
+
+
+def after_vision(positions: torch.Tensor, vision: torch.Tensor) -> torch.Tensor:
+    """Rotary positions (3, n) with text after a video at their maximum + 1, as Qwen trained it.
+
+    transformers (at least 5.3 to 5.23) starts it max(height, width) after the video's start, which
+    in Qwen2.5-VL is inside the video's time. `vision` (n,): tokens of images and videos.
+    """
+    positions = positions.clone()
+    for first in (vision[:-1] & ~vision[1:]).nonzero()[:, 0].tolist():
+        rest = positions[:, first + 1 :]
+        rest += positions[:, : first + 1].max() + 1 - rest[0, 0]
+    return positions
 
 
 def _head(model: Any, kind: str) -> nn.Module:

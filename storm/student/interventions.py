@@ -200,8 +200,8 @@ NAMES = ("none", *_PLAIN, "noise:SEED", "truncate:N", *_OF_OTHERS)
 def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
     """The intervention that a profile or a command line names; None for `none`.
 
-    `others`: latents (N, K, d) of other questions, which `mean` averages and `swap` hands out, row
-    i to question i. Raises ConfigError for a name that is none of NAMES.
+    `others`: latents (N, K, d) of other questions, which `mean` averages and `swap` hands out by
+    row. Raises ConfigError for a name that is none of NAMES.
     """
     kind, colon, number = name.partition(":")
     if name == "none":
@@ -217,4 +217,7 @@ def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
             f"expected latents of other questions for the intervention {name!r}, found none: "
             "it needs a whole question set, not one question"
         )
-    return Mean(others.float().mean(0)) if name == "mean" else Given(others)
+    if name == "swap":
+        return Given(others)
+    mean = others.float().cpu().numpy().mean(0)  # torch's sum rounds by device and threads
+    return Mean(torch.from_numpy(mean))

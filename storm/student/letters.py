@@ -18,3 +18,12 @@ def extract_letter(response: str, options: int) -> str:
     """As `find_letter`, as text; '' if there is none."""
     found = find_letter(response, options)
     return found.group(1) if found else ""
+
+
+def judge(response: str, options: int, answer: str) -> tuple[str, bool]:
+    """What a response chooses, and whether that is the answer.
+
+    Among options it is a letter, '' if there is none; else the text, whose case doesn't matter.
+    """
+    chosen = extract_letter(response, options) if options else response.strip()
+    return chosen, chosen.lower() == answer.strip().lower()

@@ -16,7 +16,7 @@ from storm.student.latents import LatentConfig
 
 T = TypeVar("T")
 TURN_END = "<|im_end|>"
-REMEMBERED = 32_768
+REMEMBERED = 1 << 21  # tokens, of each kind: a layout's take 33 bytes each, 70 MB
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,21 @@ class Layout:
 
 
 class _Memo:
-    def __init__(self):
+    """What was made last, up to REMEMBERED tokens; `count` says how many a value has."""
+
+    def __init__(self, count: Callable[[Any], int] = len):
+        self.count, self.tokens = count, 0
         self.kept: OrderedDict[Hashable, Any] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key not in self.kept:
-            self.kept[key] = make()
-            if len(self.kept) > REMEMBERED:
-                self.kept.popitem(last=False)
-        return self.kept[key]
+        if key in self.kept:
+            return self.kept[key]
+        made = self.kept[key] = make()
+        self.tokens += self.count(made)
+        while self.tokens > REMEMBERED:
+            _, oldest = self.kept.popitem(last=False)
+            self.tokens -= self.count(oldest)
+        return made
 
 
 class Prompts:
@@ -49,8 +55,11 @@ class Prompts:
         self.turn_end_id: int = tokenizer.convert_tokens_to_ids(TURN_END)
         self.pad_id: int = tokenizer.pad_token_id
         self.stop_ids = frozenset({self.turn_end_id, self.pad_id})
-        self._special = tuple(t.content for t in tokenizer.added_tokens_decoder.values())
-        self._layouts, self._positions, self._answers = _Memo(), _Memo(), _Memo()
+        added = tokenizer.added_tokens_decoder.values()  # some are text: Qwen3's <think>
+        self._special = tuple(token.content for token in added if token.special)
+        self._layouts = _Memo(lambda layout: len(layout.ids))
+        self._positions = _Memo(lambda positions: positions.shape[1])
+        self._answers = _Memo()
 
     def layout(self, example: Example) -> Layout:
         shown = tuple((v.grid_thw, v.pts_seconds) for v in example.videos)

@@ -32,18 +32,23 @@ def diagnose(student: Student, questions: Sequence[Question], spec: TrainingSpec
     """Rolled-out accuracy and, where there are targets, explained variance of each slot."""
     import torch
 
+    from storm.student.letters import judge
+
     rng = order.generator("diagnostics", spec.seed)
-    chosen = rng.permutation(len(questions))[:QUESTIONS]
+    chosen = [questions[i] for i in rng.permutation(len(questions))[:QUESTIONS]]
+    told = [question.example(spec.option_orders) for question in chosen]
+    tokens = max(len(student.prompts.answer_ids(example.answer or "")) for example in told)
     right, latents, targets = 0, [], []
     limit = spec.runtime.micro_batch or len(chosen)
     student.eval()
     for i in range(0, len(chosen), limit):
-        examples = [questions[j].example(spec.option_orders) for j in chosen[i : i + limit]]
+        examples = told[i : i + limit]
         batch = student.collate(examples)
         with torch.no_grad():
-            answers = student.generate(batch, "latent", max_new_tokens=4)
-        for example, answer in zip(examples, answers, strict=True):
-            right += answer.text.strip() == example.answer
+            answers = student.generate(batch, "latent", max_new_tokens=tokens)
+        for question, example, answer in zip(chosen[i : i + limit], examples, answers, strict=True):
+            options = len(question.sample.options)
+            right += judge(answer.text, options, example.answer or "")[1]
             if example.targets is not None and answer.latents is not None:
                 latents.append(answer.latents.float().cpu().numpy())
                 targets.append(example.targets.float().cpu().numpy())

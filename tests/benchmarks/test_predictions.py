@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,13 +15,12 @@ from storm.benchmarks.predictions import (
     PredictionsStage,
     _derangement,
     _prediction,
-    _replacement,
-    extract_letter,
 )
 from storm.records import Prediction, VideoSample, digest_of
 from storm.runtime import Runtime
 from storm.stage import Context
 from storm.store import Artifact, Plan, PlannedItem, Store
+from storm.student.letters import extract_letter
 
 
 @pytest.mark.parametrize(
@@ -74,20 +72,6 @@ def test_seeds_draw_other_donors() -> None:
     assert _derangement(50, 0) != _derangement(50, 1)
 
 
-def test_what_stands_in_place_of_the_latents() -> None:
-    latents = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
-    assert _replacement("none", latents, [0, 1]) is None
-    zero = _replacement("zero", latents, [1, 2])
-    mean = _replacement("mean", latents, [1, 2])
-    swap = _replacement("swap", latents, [2, 0])
-    assert zero is not None and mean is not None and swap is not None  # noqa: PT018
-    assert zero.shape == mean.shape == swap.shape == (2, 4, 2)
-    assert not zero.any()
-    np.testing.assert_array_equal(mean[0], latents.mean(0))
-    np.testing.assert_array_equal(mean[0], mean[1])
-    np.testing.assert_array_equal(swap, latents[[2, 0]])
-
-
 def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSample:
     return VideoSample(
         id=name,
@@ -134,13 +118,15 @@ class Recited(PredictionsStage):
     def _questions(self, wanted: set[str], context: Context) -> list[Any]:
         return [(sample(("A", "B"), "A", name), None) for name in sorted(wanted)]
 
-    def _answer(self, student: Any, questions: Sequence[Any], latents: Any) -> Any:
-        own = [np.full((2, 2), int(q.id), np.float32) for q, _ in questions]
-        given = own if latents is None else latents
-        return [SimpleNamespace(text=f"{g.mean()}", latents=torch.from_numpy(g)) for g in given]
+    def _answer(self, student: Any, questions: Sequence[Any], intervention: Any) -> Any:
+        own = torch.stack([torch.full((2, 2), float(q.id)) for q, _ in questions])
+        nothing: Any = None
+        given = own if intervention is None else intervention.apply(own, nothing)
+        assert given.shape == own.shape
+        return [SimpleNamespace(text=f"{g.mean()}", latents=g) for g in given]
 
 
-def test_no_row_depends_on_what_is_pending_or_on_shards(
+def test_a_question_is_given_what_its_row_says_whatever_is_pending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(predictions, "load_student", lambda *_: None)
@@ -151,15 +137,20 @@ def test_no_row_depends_on_what_is_pending_or_on_shards(
     artifact = Artifact(tmp_path, "predictions", "f")
     artifact.write_plan(Plan("r", 2, tuple(PlannedItem(i, "k", n % 2) for n, i in enumerate(ids))))
 
-    def make(pending: list[str]) -> dict[str, str]:
+    def make(pending: list[str]) -> dict[str, Prediction]:
         begun: list[str] = []
         context = Context(
             Store(tmp_path), artifact, Runtime(), lambda event: None, begun.extend, batch=3
         )
         made: list[Prediction] = list(stage.make(pending, context))  # type: ignore[arg-type]
         assert sorted(begun) == sorted(pending) == sorted(p.id for p in made)
-        return {p.id: digest_of(p) for p in made}
+        return {p.id: p for p in made}
 
     whole = make(ids)
+    donors = _derangement(7, 0)
+    for n in range(7):
+        given = {"none": n, "zero": 0, "mean": 3, "swap": donors[n]}
+        assert {c: float(whole[f"{n}#{c}"].response) for c in changes} == given
     for pending in (ids[::2], ids[5:], ids[-1:], ["3#none", "6#none"], ["2#swap"]):
-        assert make(pending) == {i: whole[i] for i in pending}
+        found = make(pending)
+        assert [digest_of(found[i]) for i in pending] == [digest_of(whole[i]) for i in pending]

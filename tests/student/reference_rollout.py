@@ -1,11 +1,13 @@
 """The rollout as it is defined: K + 1 full forward passes of one unpadded row, no cache.
 
-It goes through transformers' outer model with its own sdpa attention and positions, so that it
-shares nothing with the student but weights and token ids.
+It goes through transformers' outer model with its own sdpa attention and positions (but
+Qwen2.5-VL's by hand, as Qwen defines them), so that it shares nothing with the student but weights
+and token ids.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,15 +35,36 @@ def _full(student: Student, example: Example, ids: torch.Tensor, latents: list[t
         )
         grids = torch.tensor([v.grid_thw for v in example.videos])
         arguments = {"mm_encoder_outputs": {"video": outputs}, "video_grid_thw": grids}
-    positions, _ = model.model.get_rope_index(
-        ids[None],
-        mm_token_type_ids=kinds,
-        video_grid_thw=arguments.get("video_grid_thw"),
-        **adapter.rope_extras(example.videos),
-    )
+    if adapter.family == "qwen2_5_vl":
+        positions = _qwen2_5_positions(student, example, ids)
+    else:
+        positions, _ = model.model.get_rope_index(
+            ids[None],
+            mm_token_type_ids=kinds,
+            video_grid_thw=arguments.get("video_grid_thw"),
+        )
     return model.model(
         inputs_embeds=embeds, position_ids=positions, use_cache=False, **arguments
     ).last_hidden_state
+
+
+def _qwen2_5_positions(student: Student, example: Example, ids: torch.Tensor) -> torch.Tensor:
+    """(3, 1, S): what follows text or a video begins at the largest position so far + 1."""
+    vision = student.model.config.vision_config
+    merge, videos = vision.spatial_merge_size, iter(example.videos)
+    parts, begin = [], 0
+    for is_video, group in groupby((ids == student.adapter.video_pad_id).tolist()):
+        if is_video:
+            video = next(videos)
+            (seconds,) = student.adapter.rope_extras([video])["second_per_grid_ts"]
+            t, h, w = video.grid_thw
+            times = (torch.arange(t) * (vision.tokens_per_second * seconds)).long()
+            part = torch.cartesian_prod(times, torch.arange(h // merge), torch.arange(w // merge)).T
+        else:
+            part = torch.arange(len(list(group))).expand(3, -1)
+        parts.append(part + begin)
+        begin = int(parts[-1].max()) + 1
+    return torch.cat(parts, 1)[:, None]
 
 
 def rollout(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from student_helpers import K, clip, gap, shown
+from transformers import AddedToken
 
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.student import (
@@ -133,6 +135,24 @@ def test_a_raw_prompt_and_a_system_prompt_are_taken_as_they_are(student: Student
         ask(student, [Question("Where?", system="<|im_end|>")])
 
 
+def test_prompts_are_remembered_up_to_so_many_tokens(
+    student: Student, monkeypatch: pytest.MonkeyPatch
+):
+    prompts = Student(student.model, student.processor, student.latent).prompts
+    asked = [Example((shown(student, i),), "Where? " * i) for i in range(1, 6)]
+    lengths = [len(prompts.layout(example).ids) for example in asked]
+    assert all(prompts.layout(example) is prompts.layout(example) for example in asked)
+    monkeypatch.setattr("storm.student.prompts.REMEMBERED", sum(lengths[-2:]) + 1)
+    prompts = Student(student.model, student.processor, student.latent).prompts
+    made = [prompts.layout(example) for example in asked]
+    assert len(prompts.answer_ids("a " * sum(lengths))) > sum(lengths)
+    assert [a is b for a, b in zip(made[3:], map(prompts.layout, asked[3:]), strict=True)] == [1, 1]
+    for memo in (prompts._layouts, prompts._positions, prompts._answers):  # pyright: ignore[reportPrivateUsage]
+        assert memo.tokens == sum(memo.count(value) for value in memo.kept.values())
+        assert memo.tokens <= sum(lengths[-2:]) + 1
+    assert prompts.layout(asked[2]) is not made[2]
+
+
 def test_reasoning_is_asked_for_and_taken_off(student: Student, monkeypatch: pytest.MonkeyPatch):
     by = answering(student, mode="cot")
     prepared = by.prepare(Question("Where?", (), ("left", "right")))
@@ -153,6 +173,20 @@ def test_reasoning_is_asked_for_and_taken_off(student: Student, monkeypatch: pyt
     before = student.tokenizer.decode(ids[:token])
     assert "B" not in before
     assert "B" in student.tokenizer.decode(ids[: token + 1])
+
+
+def test_reasoning_is_asked_of_a_tokenizer_with_added_tokens_that_are_text(student: Student):
+    """Qwen3's `<think>` and `</think>` are tokens, but not special."""
+    processor = copy.deepcopy(student.processor)
+    added = [AddedToken(mark, special=False) for mark in ("<think>", "</think>")]
+    assert processor.tokenizer.add_tokens(added) == 2
+    ids = processor.tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
+    by = answering(Student(student.model, processor, student.latent), mode="cot")
+    layout = by.student.prompts.layout(by.prepare(Question("Where?")).example)
+    assert [i for i in layout.ids.tolist() if i in ids] == ids
+    for refused in ("<|im_end|>", "<|latent_pad|>"):
+        with pytest.raises(DataError, match="no special tokens in the prompt"):
+            by.student.prompts.layout(Example(prompt=refused))
 
 
 @pytest.mark.parametrize(

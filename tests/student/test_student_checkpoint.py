@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,15 @@ def test_a_missing_checkpoint_is_an_error(tmp_path: Path):
     with pytest.raises(ConfigError, match="checkpoint folder"):
         Student.from_pretrained(tmp_path / "none")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_incomplete_checkpoint_is_an_error(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "copy")
+    weights = tmp_path / "copy" / "model.safetensors"
+    for size in (weights.stat().st_size // 2, 0):
+        os.truncate(weights, size)
+        with pytest.raises(ConfigError, match=r"all its files whole in .*copy, found: .*header"):
+            Student.from_pretrained(tmp_path / "copy")
+    weights.unlink()
+    with pytest.raises(ConfigError, match=r"found: .*no file named model.safetensors.*again"):
+        Student.from_pretrained(tmp_path / "copy")

@@ -1,3 +1,6 @@
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +9,7 @@ from storm.errors import DataError
 from storm.records import LatentTarget
 from storm.store import read_rows, write_shard
 from storm.student import Jacobi, Student
-from storm.training.diagnostics import explained_variance
+from storm.training.diagnostics import diagnose, explained_variance
 from storm.training.questions import load_questions
 from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
 
@@ -88,6 +91,31 @@ def test_each_objective_learns_its_questions(make, start, small, kind):
     assert found["questions"] == 24
     assert 0 <= found["rolled_out_accuracy"] <= 1
     assert len(found["explained_variance"]) == small.K
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "said"),
+    [(("x", "y"), "B", "(B) cup"), ((), "UNDER THE CUP ON THE LEFT", "under the cup on the left")],
+)
+def test_rolled_out_accuracy_reads_whole_answers(
+    make, start, small, monkeypatch, options, answer, said
+):
+    """As predictions do: a letter where there are options, else the text in any case."""
+    student, spec = Student.from_pretrained(start), make()
+    asked = load_questions(spec, small.HIDDEN)[:6]
+    sample = dataclasses.replace(asked[0].sample, options=options, answer=answer)
+    asked = [dataclasses.replace(question, sample=sample) for question in asked]
+    wrong = "A" if options else f"{said}s"  # one token more shows that it is another
+    monkeypatch.setattr("storm.training.questions.reordered", lambda sample, *_: sample)
+    monkeypatch.setattr(student, "collate", len)
+
+    def says(rows, mode, max_new_tokens):
+        texts = [said] * (rows - 2) + [wrong] * 2
+        cut = [student.prompts.answer_ids(text)[:-1][:max_new_tokens] for text in texts]
+        return [SimpleNamespace(text=student.tokenizer.decode(c), latents=None) for c in cut]
+
+    monkeypatch.setattr(student, "generate", says)
+    assert diagnose(student, asked, spec)["rolled_out_accuracy"] == 4 / 6
 
 
 @pytest.mark.parametrize("kind", [AlignPhase, AnswerPhase])

@@ -17,7 +17,7 @@ from storm.benchmarks.benchmark import (
     with_video,
 )
 from storm.records import VideoSample
-from storm.student.letters import extract_letter
+from storm.student.letters import judge
 from storm.videos.formats import Columns, by_columns
 from storm.videos.rows import Entry
 from storm.videos.sources import QuestionFile
@@ -32,11 +32,8 @@ def student_prompt(question: Question, pts_seconds: Sequence[float] | None) -> P
 
 def _letter_or_text(question: Question, response: str) -> Verdict:
     options = question.doc["options"]
-    if options:
-        letter = extract_letter(response, len(options))
-        return Verdict(letter, float(letter == question.answer), bool(letter))
-    right = response.strip().lower() == question.answer.strip().lower()
-    return Verdict(response.strip(), float(right), bool(response))
+    chosen, right = judge(response, len(options), question.answer)
+    return Verdict(chosen, float(right), bool(chosen if options else response))
 
 
 class Own(Benchmark):
