@@ -23,7 +23,10 @@ from storm.world.script import parse_script, script_of
 
 REPO = Path(__file__).parents[1]
 ROOT = REPO / "artifacts"
-STORM_ONLY = ("arms.direct=null", "arms.shuffled=false")
+STORM_ONLY = (
+    *("arms.direct=null", "arms.shuffled=false", "arms.interventions=[none, swap]"),
+    "videos.counts.test=256",
+)
 INTACT = STORM_ONLY
 # a teacher with a wrong notion of a beat: it puts what it sees into wrong beats
 GARBLED = (*STORM_ONLY, "teacher.beat_seconds=0.42")

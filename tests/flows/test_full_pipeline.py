@@ -23,7 +23,7 @@ from storm.profiles import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 TITLES = [stage.title for stage in assemble(load("smoke"))]
-LATER_ARMS = {"stage_one/shuffled", "stage_two/shuffled", "predictions/shuffled"}
+STORM_ALONE = ("--set", "arms.direct=null", "--set", "arms.shuffled=false")
 
 
 @pytest.fixture(scope="module")
@@ -210,14 +210,14 @@ def test_an_unknown_stage_to_refresh_is_one_line(finished: tuple[Flow, Done]) ->
 def test_a_killed_run_ends_with_the_same_artifacts(
     finished: tuple[Flow, Done], tmp_path: Path, prefect_home: Path
 ) -> None:
-    """kill -9 of the driver alone, again and again, wherever the run is."""
+    """kill -9 of the driver alone, again and again, wherever the run of the arm `storm` is."""
     whole, _ = finished
     rng = random.Random(time.time_ns())
-    moments = [(n, rng.uniform(0, 4)) for n in (0, 4, 6, 9, 14)]
+    moments = [(n, rng.uniform(0, 4)) for n in (0, 4, 6, 9)]
     print("moments:", moments)  # shown where the test fails
     with flow(tmp_path / "artifacts", prefect_home) as run:
         for sealed, seconds in moments:
-            running = run.start("full_pipeline")
+            running = run.start("full_pipeline", *STORM_ALONE)
             run.wait_for(
                 lambda n=sealed, p=running: (
                     p.poll() is not None
@@ -229,13 +229,19 @@ def test_a_killed_run_ends_with_the_same_artifacts(
             done = run.end(running)
             assert done.code in (0, -signal.SIGKILL), done.err
             run.none_left(15)
-        done = run.run("full_pipeline")
+        done = run.run("full_pipeline", *STORM_ALONE)
         assert done.code == 0, done.err
         run.none_left()
         assert not run.leftovers()
-        assert run.data() == whole.data()
-        assert run.weights() == whole.weights()
-        assert done.out.splitlines()[:-1] == finished[1].out.splitlines()[:-1]
+        made = {name: d for name, d in run.data().items() if not name.startswith("results/")}
+        assert made
+        assert made.items() <= whole.data().items()
+        assert run.weights().keys() >= {f"stage_two/{n}" for n in run.rows("stage_two")}
+        assert run.weights().items() <= whole.weights().items()
+        *table, chance, _ = done.out.splitlines()
+        expected = finished[1].out.splitlines()
+        assert table == expected[: len(table)]
+        assert chance in expected
 
 
 @pytest.mark.parametrize(
