@@ -75,10 +75,13 @@ class _Training:
         self.metrics = Metrics(spec.work, emit, steps, silent=rank > 0)
 
     def run(self) -> None:
+        from storm.training.engine import release_memory
+
         done = checkpoints.newest(self.phases_root, run=self.run_id)
         first, student = (0, self.spec.student) if done is None else (done[1]["phase"] + 1, done[0])
         for number in range(first, len(self.spec.phases)):
             student = self.phase(number, self.spec.phases[number], student)
+            release_memory()  # or the next phase loads beside this one's model and optimiser
         if self.rank == 0:
             self.finish(student)
         self.metrics.close()
