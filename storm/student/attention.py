@@ -112,11 +112,11 @@ def select(model: Any) -> None:
 
 def causal_mask(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """(B, 1, S, S) to be added to scores, for left padding; a padded token sees itself alone."""
-    columns = valid.shape[1]
-    see = torch.ones(columns, columns, dtype=torch.bool, device=valid.device).tril()
-    see = see & valid[:, None, None, :]
-    see = see | torch.eye(columns, dtype=torch.bool, device=valid.device)
-    return torch.zeros(see.shape, dtype=dtype, device=see.device).masked_fill_(~see, float("-inf"))
+    rows, columns = valid.shape
+    # all in place: a second tensor of this size, even of bools, would be a long batch's peak
+    mask = torch.full((rows, 1, columns, columns), float("-inf"), dtype=dtype, device=valid.device)
+    mask.triu_(1).add_(key_bias(valid, dtype)).diagonal(dim1=2, dim2=3).zero_()
+    return mask
 
 
 def key_bias(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from storm.errors import ConfigError, StormError
+from storm.errors import ConfigError, StageFailed, StormError
 from storm.runtime import watch_owner
 from storm.store import digest, read_json, write_json
 from storm.training import checkpoints
@@ -47,21 +47,32 @@ def read_spec(path: Path) -> TrainingSpec:
 
 
 def train(spec: TrainingSpec, emit: Emit) -> None:
-    """Train all phases in this process, as one rank of the group in the environment."""
+    """Train all phases in this process, as one rank of the group in the environment.
+
+    Raises StageFailed when memory runs out.
+    """
     import torch
 
     from storm.training.engine import start_distributed
 
-    torch.set_num_threads(spec.runtime.threads)
-    rank, ranks = start_distributed(spec.runtime.device, spec.runtime.stall_seconds)
+    runtime = spec.runtime
+    torch.set_num_threads(runtime.threads)
+    rank, ranks = start_distributed(runtime.device, runtime.stall_seconds)
     try:
         if not spec.out.exists():
             _Training(spec, emit, rank, ranks).run()
-        if rank == 0:
-            summary = read_json(spec.work / "summary.json")
-            emit({"event": "done", "out": str(spec.out), **summary})
-    finally:
-        torch.distributed.destroy_process_group()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise StageFailed(
+            f"expected the training to fit into memory, found on rank {rank} of {ranks}: {error!r}: "
+            f"lower runtime.micro_batch (now {runtime.micro_batch or 'all rows of a step'}), set "
+            "runtime.gradient_checkpointing, or raise runtime.zero_stage (now "
+            f"{runtime.zero_stage}) or runtime.ranks"
+        ) from error
+    if rank == 0:
+        summary = read_json(spec.work / "summary.json")
+        emit({"event": "done", "out": str(spec.out), **summary})
+    # not after an error: it would wait for ranks that wait for this one, and nothing be said
+    torch.distributed.destroy_process_group()
 
 
 class _Training:
@@ -75,10 +86,13 @@ class _Training:
         self.metrics = Metrics(spec.work, emit, steps, silent=rank > 0)
 
     def run(self) -> None:
+        from storm.training.engine import release_memory
+
         done = checkpoints.newest(self.phases_root, run=self.run_id)
         first, student = (0, self.spec.student) if done is None else (done[1]["phase"] + 1, done[0])
         for number in range(first, len(self.spec.phases)):
             student = self.phase(number, self.spec.phases[number], student)
+            release_memory()  # or the next phase loads beside this one's model and optimiser
         if self.rank == 0:
             self.finish(student)
         self.metrics.close()

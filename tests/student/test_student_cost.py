@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 from student_helpers import FAMILIES, TEXT, tolerance
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from storm.student import Batch, Example, Jacobi, LatentConfig, Student
+from storm.student.attention import causal_mask
 from storm.student.tiny import TextShape
 
 LAYERS, HIDDEN, ROWS = 2, 64, 2
@@ -42,6 +44,31 @@ def test_a_latent_step_keeps_no_copy_of_the_prefix(tmp_path: Path):
     copy = 2 * LAYERS * ROWS * HIDDEN * 4 * (batch.prompt_width + 1)
     more = _saved_bytes(many, many.collate([row] * ROWS)) - _saved_bytes(few, batch)
     assert 0 < more / 8 < copy / 10, (more / 8, copy)
+
+
+class Made(TorchDispatchMode):
+    """Keeps every tensor that is made inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.tensors: list[torch.Tensor] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.tensors.append(func(*args, **(kwargs or {})))
+        return self.tensors[-1]
+
+
+def test_the_mask_of_a_padded_batch_is_the_only_tensor_of_its_size():
+    valid = torch.ones(3, 50, dtype=torch.bool)
+    valid[0, :20] = valid[1, :7] = False
+    with Made() as made:
+        mask = causal_mask(valid, torch.bfloat16)
+    earlier, same = torch.ones(50, 50).tril().bool(), torch.eye(50).bool()
+    sees = valid[:, None, None] & earlier | same
+    assert torch.equal(mask == 0, sees)
+    assert torch.equal(mask.isneginf(), ~sees)
+    large = {t.untyped_storage().data_ptr() for t in made.tensors if t.numel() >= 50 * 50}
+    assert large == {mask.untyped_storage().data_ptr()}
 
 
 def test_the_lm_head_sees_answer_positions_alone(student: Student, examples: list[Example]):

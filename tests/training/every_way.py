@@ -1,13 +1,15 @@
 """A rank that trains many specs one after another, for test_zero.py: DeepSpeed starts once for all.
 
 Reads a JSON list of (spec, step). A training is given up after that step (0: never) and started
-again. What its engine was like is written beside it as `engine.json`.
+again. What its engine was like, and left, is written beside it as `engine.json`.
 """
 
 import gc
 import json
 import sys
+import weakref
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 
@@ -35,18 +37,22 @@ def give_up_after(last: int, spec, place: int, places: int) -> None:
 
 
 class NotedEngine(engine.Engine):
-    """Writes how many weights are away from this rank, and in what type those that learn are."""
+    """Knows how many weights are away from this rank, and in what type those that learn are."""
+
+    facts: ClassVar[dict[str, Any]]
+    held: ClassVar[list[weakref.ref]]  # what the newest one needs memory for
 
     def __init__(self, module, schedule, spec, accumulate):
         super().__init__(module, schedule, spec, accumulate)
         optimizer = self._engine.optimizer
         masters = [p for group in optimizer.param_groups for p in group["params"]]
         masters += getattr(optimizer, "fp32_partitioned_groups_flat", [])  # ZeRO-3's
-        facts = {
+        NotedEngine.facts = {
             "away": sum(p.numel() == 0 for p in module.parameters()),
             "masters": sorted({str(p.dtype) for p in masters}),
         }
-        (spec.work / "engine.json").write_text(json.dumps(facts))
+        weighty = [*module.modules(), *masters, optimizer, self._engine]
+        NotedEngine.held = [weakref.ref(x) for x in weighty]
 
 
 def main(cases: Path) -> None:
@@ -58,6 +64,8 @@ def main(cases: Path) -> None:
         if last:
             give_up_after(last, spec, place, places)
         rank._Training(spec, lambda event: None, place, places).run()
+        left = sum(x() is not None for x in NotedEngine.held)
+        (spec.work / "engine.json").write_text(json.dumps({**NotedEngine.facts, "left": left}))
     torch.distributed.destroy_process_group()
 
 

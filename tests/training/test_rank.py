@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from storm.errors import StageFailed
 from storm.training import checkpoints
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,17 @@ def deadly(*args):
         os.kill(os.getpid(), 9)
     return real(*args)
 setattr(checkpoints, name, deadly)
+sys.exit(rank.main(sys.argv[1:]))
+"""
+
+# Runs a rank whose first step finds no memory.
+FULL = """
+import sys
+import torch
+from storm.training import engine, rank
+def step(self, *args):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+engine.Engine.step = step
 sys.exit(rank.main(sys.argv[1:]))
 """
 
@@ -132,6 +144,24 @@ def test_it_ends_when_its_owner_is_gone(tmp_path, start, small, environment):
         began = time.monotonic()
         assert rank.wait(timeout=10) == 75
     assert time.monotonic() - began < 4
+
+
+def test_no_memory_is_one_clear_line(tmp_path, start, small, environment):
+    spec = small.spec(tmp_path / "run", start, small.rows(tmp_path / "rows"))
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "spec.json")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == StageFailed.exit_code
+    error = json.loads(done.stdout.splitlines()[-1])["error"]
+    for part in ("rank 0 of 1", "2.00 GiB", "micro_batch", "gradient_checkpointing", "zero_stage"):
+        assert part in error
+    assert "\n" not in error
+    assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_spec_is_one_clear_line(tmp_path, environment):
