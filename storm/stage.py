@@ -100,6 +100,10 @@ class Stage(ABC, Generic[Row]):
         """What else decides which items there are: digests of files that no stage made, counts."""
         return {}
 
+    def groups(self, store: Store) -> Mapping[str, str]:
+        """By id, the name of a group: its items are made in one shard. Others go alone."""
+        return {}
+
     def blob_of(self, row: Row) -> tuple[str, str] | None:
         """Path (relative to the artifact) and sha256 of the file or folder that a row refers to."""
         blob = getattr(row, "blob", None)

@@ -34,6 +34,9 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
             if sample.split == "train" and sample.video_id in keyframes:
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
+    def groups(self, store: Store) -> dict[str, str]:
+        return {s.id: s.video_id for s in self.videos.rows(store)}  # read keyframes once
+
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
         ledger = context.artifact.path / _LEDGER
         setup = TeacherSetup(context.runtime.device, context.store.answers, ledger)

@@ -38,6 +38,9 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         for prompt in self.prompts.rows(store):
             yield prompt.id, (prompts[prompt.id], keyframes[prompt.video_id])
 
+    def groups(self, store: Store) -> dict[str, str]:
+        return {p.id: p.video_id for p in self.prompts.rows(store)}  # read keyframes once
+
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
         generator = self.generator.build(context.runtime.device)
         wanted = set(ids)
