@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -152,5 +152,6 @@ class Stage(ABC, Generic[Row]):
     def artifact(self, store: Store) -> Artifact:
         return store.artifact(self.name, self.fingerprint)
 
-    def rows(self, store: Store) -> Iterator[Row]:
-        return self.artifact(store).rows(self.row)
+    def rows(self, store: Store, ids: Collection[str] | None = None) -> Iterator[Row]:
+        """The sealed rows, all or those of some ids."""
+        return self.artifact(store).rows(self.row, ids)

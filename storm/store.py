@@ -20,14 +20,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from storm.errors import NotSealed, StoreError
 from storm.lock import hold
-from storm.shards import content_of, digests_of, rows_of, write_rows
+from storm.shards import content_of, digests_of, keyed_rows_of, rows_of, write_rows
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
 Row = TypeVar("Row")
@@ -122,6 +122,11 @@ class PlannedItem:
     id: str
     key: str  # sha256 of recipe, id and upstream rows: equal keys mean equal rows
     shard: int
+
+
+def shard_name(number: int) -> str:
+    """Of a shard's journal and lock, and of what is sealed, before the suffix."""
+    return f"shard-{number:05d}"
 
 
 @dataclass(frozen=True)
@@ -278,10 +283,16 @@ class Artifact:
                     bad.append(name)
         return bad
 
-    def shard_paths(self) -> list[Path]:
-        """The sealed shards; a process checks their contents at its first call."""
+    def shard_paths(self, ids: Collection[str] | None = None) -> list[Path]:
+        """The sealed shards, or those that rows of `ids` lie in.
+
+        A process checks the contents of each at its first call.
+        """
         files = self.files() if self.manifest() else {}
         paths = [self.path / s["name"] for s in self.manifest()["shards"]]
+        if ids is not None and self.has_plan:
+            of_ids = {shard_name(item.shard) for item in self.plan().items if item.id in ids}
+            paths = [path for path in paths if path.stem in of_ids]
         for path in paths:
             if not _is_whole(path, files):
                 raise StoreError(
@@ -297,9 +308,13 @@ class Artifact:
         files = self.files()
         return [p for p in sorted(self.path.glob("shard-*.arrow")) if _is_whole(p, files)]
 
-    def rows(self, row_type: type[Row]) -> Iterator[Row]:
-        for path in self.shard_paths():
-            yield from rows_of(path, row_type)
+    def rows(self, row_type: type[Row], ids: Collection[str] | None = None) -> Iterator[Row]:
+        """All rows, or those of some ids; nothing else is read or made into objects."""
+        for path in self.shard_paths(ids):
+            if ids is None:
+                yield from rows_of(path, row_type)
+            else:
+                yield from (row for row, _ in keyed_rows_of(path, row_type, lambda i, _: i in ids))
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""

@@ -103,6 +103,33 @@ def test_damage_is_named(artifact: Artifact, kind: str, pattern: str) -> None:
     assert not artifact.sealed
 
 
+def test_rows_of_some_ids_touch_their_shards_alone(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = artifact.plan().items
+    wanted = {item.id for item in planned if item.shard == 0}
+    assert {r.id for r in artifact.rows(ThoughtVideo, wanted | {"unknown"})} == wanted
+    made: list[str] = []
+    check = ThoughtVideo.__post_init__
+    monkeypatch.setattr(
+        ThoughtVideo, "__post_init__", lambda row: (made.append(row.id), check(row))[1]
+    )
+    (one,) = artifact.rows(ThoughtVideo, [min(wanted)])
+    assert made == [one.id], "the others never become objects"
+
+    paths = artifact.shard_paths()
+    assert len(paths) == 2
+    for path in paths:
+        data = path.read_bytes()
+        path.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+        os.utime(path)
+        if path == paths[0]:
+            with pytest.raises(StoreError, match="as it was sealed"):
+                list(artifact.rows(ThoughtVideo, wanted))
+            path.write_bytes(data)
+    assert {r.id for r in artifact.rows(ThoughtVideo, wanted)} == wanted, "the other is not read"
+
+
 def test_another_time_alone_is_no_damage(artifact: Artifact) -> None:
     for path in artifact.path.rglob("*"):
         os.utime(path)

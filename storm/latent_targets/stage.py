@@ -39,8 +39,8 @@ class _Encoding:
     def encoded(self, ids: Sequence[str], context: Context) -> Iterator[tuple[str, VideoTokens]]:
         """Each clip's merged tokens; one at a time, so that no bit hangs on its neighbours."""
         student = load_student(self.base, context, self.dtype)
-        root, wanted = self.thought_videos.artifact(context.store).path, set(ids)
-        clips = {r.id: r.blob for r in self.thought_videos.rows(context.store) if r.id in wanted}
+        root = self.thought_videos.artifact(context.store).path
+        clips = {r.id: r.blob for r in self.thought_videos.rows(context.store, set(ids))}
         for item_id in context.each(ids):
             frames, times = self.sampling.sample(root / clips[item_id], whole=True)
             yield item_id, student.encode_video(frames, times)
@@ -103,8 +103,6 @@ class PooledTargetsStage(LatentTargetsStage):
     def tokens_of(
         self, ids: Sequence[str], context: Context
     ) -> Iterator[tuple[str, torch.Tensor, Grid]]:
-        wanted = set(ids)
-        for row in self.features.rows(context.store):
-            if row.id in wanted:
-                context.begin([row.id])
-                yield row.id, as_tensor(row.tokens), row.grid_thw
+        for row in self.features.rows(context.store, set(ids)):
+            context.begin([row.id])
+            yield row.id, as_tensor(row.tokens), row.grid_thw
