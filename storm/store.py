@@ -163,10 +163,15 @@ class Store:
         found = sorted(self.root.glob(f"{stage}/*/manifest.json"))
         return [Artifact(p.parent, p.parents[1].name, p.parent.name) for p in found]
 
+    def planned(self) -> list[Artifact]:
+        """Every artifact, sealed or only begun, whole or damaged."""
+        books = [*self.root.glob("*/*/plan.json"), *self.root.glob("*/*/manifest.json")]
+        return [Artifact(p, p.parent.name, p.name) for p in sorted({b.parent for b in books})]
+
     def of_recipe(self, stage: str, recipe: str) -> list[Artifact]:
         """Artifacts of this stage that were planned with `recipe`, sealed or not."""
         plans = sorted((self.root / stage).glob("*/plan.json"))
-        found = [p.parent for p in plans if read_json(p).get("recipe") == recipe]
+        found = [p.parent for p in plans if _read_book(p).get("recipe") == recipe]
         return [Artifact(folder, stage, folder.name) for folder in found]
 
 
@@ -202,9 +207,9 @@ class Artifact:
         try:
             manifest = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
-            raise NotSealed(
-                f"{self.stage} is not finished ({self.path}); run the flow again"
-            ) from None
+            manifest = None
+        if not isinstance(manifest, dict):
+            raise NotSealed(f"{self.stage} is not finished ({self.path}); run the flow again")
         if manifest.get("format") != FORMAT:
             raise StoreError(
                 f"expected store format {FORMAT} in {path}, found {manifest.get('format')!r}; "
@@ -232,9 +237,12 @@ class Artifact:
         return (self.path / "plan.json").exists()
 
     def plan(self) -> Plan:
-        raw = read_json(self.path / "plan.json")
-        items = tuple(PlannedItem(*i) for i in raw["items"])
-        return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
+        raw = _read_book(self.path / "plan.json")
+        try:
+            items = tuple(PlannedItem(*i) for i in raw["items"])
+            return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
+        except (KeyError, TypeError):
+            raise _damaged(self.path / "plan.json") from None
 
     def write_plan(self, plan: Plan) -> None:
         items = [[i.id, i.key, i.shard] for i in plan.items]
@@ -257,7 +265,10 @@ class Artifact:
         return content_of([self.path / s["name"] for s in manifest["shards"]])  # an older release
 
     def files(self) -> dict[str, dict[str, Any]]:
-        return read_json(self.path / "files.json")
+        table, facts = _read_book(self.path / "files.json"), {"bytes", "mtime_ns", "sha256"}
+        if not all(isinstance(entry, dict) and facts <= entry.keys() for entry in table.values()):
+            raise _damaged(self.path / "files.json")
+        return table
 
     def damaged(self, *, thorough: bool) -> list[str]:
         """Files that are missing or differ from the manifest; `thorough` reads their contents.
@@ -295,10 +306,7 @@ class Artifact:
             paths = [path for path in paths if path.stem in of_ids]
         for path in paths:
             if not _is_whole(path, files):
-                raise StoreError(
-                    f"expected {path} as it was sealed, found another content; "
-                    f"make it again with --refresh {self.stage}"
-                )
+                raise _damaged(path)
         return paths
 
     def whole_shards(self) -> list[Path]:
@@ -327,11 +335,52 @@ class Artifact:
 
     def remove(self) -> None:
         """Raises WorkspaceBusy while someone makes it."""
+        with self._alone():
+            self._remove()
+
+    def _remove(self) -> None:
+        self.unseal()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
         with contextlib.ExitStack() as held:
             for path in self.path.glob("*.lock"):
                 held.enter_context(self.lock(path.stem))
-            self.unseal()
-            shutil.rmtree(self.path, ignore_errors=True)
+            yield
+
+    def faults(self) -> list[str]:
+        """Everything sealed is read: the files that are damaged, manifest and plan among them."""
+        bad = []
+        if self.has_manifest:
+            try:
+                self.manifest()  # refuses another format
+            except NotSealed:
+                bad.append("manifest.json")
+            bad += self.damaged(thorough=True)
+        if self.has_plan:
+            try:
+                self.plan()
+            except StoreError:
+                bad.append("plan.json")
+        return bad
+
+    def repair(self) -> list[str]:
+        """Remove what is damaged, so that the next run makes it again; returns its names.
+
+        Raises WorkspaceBusy while someone makes the artifact.
+        """
+        with self._alone():
+            bad = self.faults()
+            books = {"manifest.json", "plan.json"} & set(bad)
+            if books and len(bad) > len(books):  # nothing is left that says what can be kept
+                self._remove()
+                return bad
+            if books:  # whole rows are taken over from here when it is planned again
+                self.unseal()
+            for name in bad:  # the manifest, if it stays, shows the next run what is missing
+                (self.path / name).unlink(missing_ok=True)
+            return bad
 
     def drop_damaged(self) -> None:
         """Take the seal back and remove what is damaged; the rest can be taken over."""
@@ -353,6 +402,23 @@ class Artifact:
     def lock(self, name: str, *, wait: bool = False) -> contextlib.AbstractContextManager[int]:
         """Hold `<name>.lock`; raises WorkspaceBusy if another one holds it and `wait` is false."""
         return hold(self.path / f"{name}.lock", f"{self.stage} ({self.path.name})", wait=wait)
+
+
+def _read_book(path: Path) -> dict[str, Any]:
+    """A plan, or the table of an artifact's files."""
+    with contextlib.suppress(ValueError):
+        book = json.loads(path.read_bytes())
+        if isinstance(book, dict):
+            return book
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> StoreError:
+    """Of a file of an artifact: what to do about it."""
+    return StoreError(
+        f"expected {path} as it was written, found another content; "
+        f"run `storm verify --repair --root {path.parents[2]}`, then the same command again"
+    )
 
 
 def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
