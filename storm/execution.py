@@ -113,7 +113,8 @@ def make_shard(
                 lost = [item_id for item_id in pending if item_id in flying]
                 starts_lost = 0 if lost else starts_lost + 1
                 if starts_lost > 1:
-                    raise StageFailed(f"{stage.title}: its child dies before any item: {death}")
+                    text = f"{stage.title}: its child dies before any item: {death.cause}"
+                    raise StageFailed(text, death.log)
                 for item_id in lost:
                     deaths[item_id] = deaths.get(item_id, 0) + 1
                 if len(lost) == 1 and deaths[lost[0]] > 1:
