@@ -110,6 +110,7 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         logging.disable(logging.ERROR)  # the console says it in one line
         try:
             assemble(load(profile, overrides))  # a wrong one is refused before a server starts
+            Store(root)
             server = _own_server()  # noqa: F841 - kept until the run ends
             flow(profile, overrides, refresh, root, wait)
             if after is not None:

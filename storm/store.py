@@ -144,6 +144,12 @@ class Store:
     """All artifacts below one root folder."""
 
     def __init__(self, root: Path | str):
+        """Raises StoreError for an address such as `s3://bucket`."""
+        if "://" in str(root):
+            raise StoreError(
+                f"expected a folder as the artifact root, found the address {root}; "
+                "mount it and name where"
+            )
         self.root = Path(root).absolute()
 
     @property

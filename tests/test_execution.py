@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from storm.planning import shards_of
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime, kill_children
 from storm.store import Store, write_json
+from storm.takeover import take_over
 
 # what a child may do
 
@@ -146,6 +148,27 @@ def test_adding_items_makes_only_the_new_ones(sealed: Store, store: Store, diary
     execute(more, alone, RUNTIME)
     assert data_of(store, more) == data_of(alone, more), "taken over or made: the same bytes"
     assert data_of(store, more.clips) == data_of(alone, more.clips)
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_a_blob_that_cannot_be_linked_is_copied(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    stage = Clips(ids=("a",), size=20)
+    source = execute(stage, store, RUNTIME)
+    more = Clips(ids=("a", "b"), size=20)
+    target = more.artifact(store)
+    wanted = {item.id: item for item in plan(more, store).items}
+
+    def refuse(link: Path, path: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    (entry,) = take_over(more, store, target, wanted)
+    assert list(wanted) == ["b"]
+    copy, blob = target.path / entry.outcome.blob, source.path / entry.outcome.blob
+    assert copy.read_bytes() == blob.read_bytes()
+    assert copy.stat().st_ino != blob.stat().st_ino
 
 
 def test_an_unfinished_artifact_gives_its_rows_too(store: Store, diary: Path) -> None:

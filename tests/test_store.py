@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -261,6 +262,27 @@ def test_waiting_gets_the_lock_of_a_removed_folder(tmp_path: Path) -> None:
         shutil.rmtree(artifact.path)
         with artifact.lock("plan") as newcomer:
             assert os.fstat(newcomer).st_ino == (artifact.path / "plan.lock").stat().st_ino
+
+
+def test_an_address_is_no_root() -> None:
+    with pytest.raises(StoreError, match=r"expected a folder .* found the address s3://bucket/x"):
+        Store("s3://bucket/x")
+
+
+def test_a_root_where_nothing_can_be_written_is_one_line() -> None:
+    with pytest.raises(StoreError, match=r"^expected a folder that .* /proc/nope/.* found No such"):
+        execute(STAGE, Store("/proc/nope"), Runtime())
+
+
+def test_a_file_system_without_locks_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StoreError, match=r"with file locks \(flock\) .* found No locks available"):
+        execute(STAGE, Store(tmp_path), Runtime())
 
 
 def test_stages_of_one_recipe_are_found(artifact: Artifact) -> None:
