@@ -12,7 +12,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, State
+from prefect.states import Cancelled, Completed, State
 
 from flows.console import Console
 from flows.slots import Slots
@@ -30,6 +30,7 @@ class Maker:
     def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
         self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
         self.slots = Slots(runtime.workers)
+        self.failed: set[str] = set()  # fingerprints of stages
 
     def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
         """Submit every stage; the futures of all, to be waited for."""
@@ -70,11 +71,20 @@ class Maker:
         prepare(stage, self.store)
         return stage.artifact(self.store).sealed and is_current(stage, self.store)
 
-    def _shard(self, stage: Stage[Any], number: int, rank: int) -> None:
+    def _shard(self, stage: Stage[Any], number: int, rank: int) -> State[None] | None:
+        """Of a stage that has failed no other shard is started."""
         whole_node = stage.indivisible and self.runtime.gpus > 0  # training takes every GPU
         with self.slots.hold(rank, self.slots.count if whole_node else 1) as slot:
+            if stage.fingerprint in self.failed:
+                return Cancelled(name="NotStarted", message="another shard of the stage failed")
             follow = self.console.follow(stage, number)
-            make_shard(stage, self.store, self.runtime, number, follow, wait=self.wait, slot=slot)
+            how = {"wait": self.wait, "slot": slot}
+            try:
+                make_shard(stage, self.store, self.runtime, number, follow, **how)
+            except Exception:
+                self.failed.add(stage.fingerprint)
+                raise
+            return None
 
     def _finish(self, stage: Stage[Any]) -> State[None] | None:
         artifact = stage.artifact(self.store)

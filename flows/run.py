@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -61,8 +61,16 @@ def make_target(
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
     causes = [cause for state in failed if (cause := _cause(state)) is not None]
     if causes:
-        text = "\n".join(dict.fromkeys(map(str, causes)))
+        text = each_once(causes)
         raise (WorkspaceBusy if isinstance(causes[0], WorkspaceBusy) else StageFailed)(text)
+
+
+def each_once(causes: Iterable[Any]) -> str:
+    """A line for each cause; shards that failed of the same one are said once, with one log."""
+    lines: dict[str, str] = {}
+    for cause in causes:
+        lines.setdefault(getattr(cause, "cause", str(cause)), str(cause))
+    return "\n".join(lines.values())
 
 
 def _cause(state: Any) -> Any:
@@ -102,6 +110,7 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         logging.disable(logging.ERROR)  # the console says it in one line
         try:
             assemble(load(profile, overrides))  # a wrong one is refused before a server starts
+            Store(root)
             server = _own_server()  # noqa: F841 - kept until the run ends
             flow(profile, overrides, refresh, root, wait)
             if after is not None:

@@ -5,9 +5,10 @@ The memory lies in the user's cache folder; losing it costs reading the files on
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import sqlite3
+import threading
 from pathlib import Path
 
 from storm.errors import ConfigError
@@ -17,8 +18,9 @@ COMMIT = r"^[0-9a-f]{40}$"  # of the hub: what a branch or a tag names can chang
 _TABLE = "CREATE TABLE IF NOT EXISTS digests (file TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 
 
-def _memory() -> sqlite3.Connection:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storm"
+@functools.cache
+def _memory(cache: Path, process: int, thread: int) -> sqlite3.Connection:
+    """A connection outlives neither a fork nor its thread, so each has one of its own."""
     cache.mkdir(parents=True, exist_ok=True)
     memory = sqlite3.connect(cache / "digests.sqlite", timeout=30)
     memory.execute(_TABLE)
@@ -29,8 +31,9 @@ def cached_sha256(path: Path) -> str:
     """sha256 of a file; read again only if its size or time has changed."""
     stat = path.stat()
     key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "storm"
     try:
-        with contextlib.closing(_memory()) as memory, memory:
+        with _memory(cache, os.getpid(), threading.get_ident()) as memory:
             found = memory.execute("SELECT sha256 FROM digests WHERE file = ?", (key,)).fetchone()
             if found is None:
                 found = (sha256_file(path),)

@@ -16,6 +16,8 @@ Messages say what was expected, what was found and what to do.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class StormError(Exception):
     """Base of all; `exit_code` is what a command line ends with."""
@@ -61,12 +63,17 @@ class WorkspaceBusy(StoreError):
 
 
 class StageFailed(StormError):
-    pass
+    """`log` is where the child wrote that failed; shards with the same `cause` differ in it."""
+
+    def __init__(self, cause: str, log: Path | None = None):
+        super().__init__(cause if log is None else f"{cause} (see {log})")
+        self.cause = cause
+        self.log = log
 
 
 class ChildFailed(StageFailed):
     """A child process ended badly. `reason` is a slug such as `signal_9`, `timeout`, `exit_1`."""
 
-    def __init__(self, reason: str, detail: str = ""):
-        super().__init__(f"{reason}: {detail}" if detail else reason)
+    def __init__(self, reason: str, detail: str = "", log: Path | None = None):
+        super().__init__(f"{reason}: {detail}" if detail else reason, log)
         self.reason = reason

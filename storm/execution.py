@@ -19,7 +19,7 @@ from storm.records import Rejected
 from storm.runtime import Event, Runtime, one_gpu, run_child
 from storm.sealing import leftovers, seal, sweep
 from storm.stage import Context, OnEvent, Stage
-from storm.store import Artifact, Store
+from storm.store import Artifact, Store, shard_name
 from storm.takeover import counts, take_over
 
 
@@ -30,7 +30,7 @@ def shard_work(
     store = Store(root)
     artifact = stage.artifact(store)
     items = {item.id: item for item in artifact.plan().shard(number)}
-    path = artifact.path / f"shard-{number:05d}.journal"
+    path = artifact.path / f"{shard_name(number)}.journal"
     for item_id in scan(path):
         items.pop(item_id, None)
     with Journal(path) as journal:
@@ -70,11 +70,11 @@ def make_shard(
     artifact = stage.artifact(store)
     planned = plan(stage, store)
     mine = {item.id: item for item in planned.shard(number)}
-    path = artifact.path / f"shard-{number:05d}.journal"
+    path = artifact.path / f"{shard_name(number)}.journal"
     log = store.logs / f"{stage.title.replace('/', '-')}-{stage.fingerprint[:8]}-{number}.log"
     deaths: dict[str, int] = {}
     starts_lost = 0
-    with artifact.lock(f"shard-{number:05d}", wait=wait) as fd:
+    with artifact.lock(shard_name(number), wait=wait) as fd:
         if artifact.sealed:  # all this time, or by another run since the caller looked
             return
         done = keep(path, stage.row, lambda entry: counts(stage, artifact, mine, entry))
@@ -113,7 +113,8 @@ def make_shard(
                 lost = [item_id for item_id in pending if item_id in flying]
                 starts_lost = 0 if lost else starts_lost + 1
                 if starts_lost > 1:
-                    raise StageFailed(f"{stage.title}: its child dies before any item: {death}")
+                    text = f"{stage.title}: its child dies before any item: {death.cause}"
+                    raise StageFailed(text, death.log)
                 for item_id in lost:
                     deaths[item_id] = deaths.get(item_id, 0) + 1
                 if len(lost) == 1 and deaths[lost[0]] > 1:
@@ -139,7 +140,7 @@ def pending(stage: Stage[Any], store: Store) -> int:
     if artifact.sealed:
         return 0
     planned = plan(stage, store)
-    journals = (artifact.path / f"shard-{n:05d}.journal" for n in range(planned.shards))
+    journals = (artifact.path / f"{shard_name(n)}.journal" for n in range(planned.shards))
     return len(planned.items) - sum(len(scan(journal)) for journal in journals)
 
 

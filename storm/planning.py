@@ -24,8 +24,7 @@ def plan(stage: Stage[Any], store: Store) -> Plan:
         old = artifact.plan() if artifact.has_plan else None
         if old is not None and is_current(stage, store):
             return old
-        # as many shards as before: their tasks may be under way
-        made = _made(stage, store, stage.shards if old is None else old.shards)
+        made = _made(stage, store, old)
         if old is not None:
             artifact.unseal()
             if stage.indivisible and made.items != old.items:
@@ -34,13 +33,18 @@ def plan(stage: Stage[Any], store: Store) -> Plan:
         return made
 
 
-def _made(stage: Stage[Any], store: Store, shards: int) -> Plan:
+def _made(stage: Stage[Any], store: Store, old: Plan | None) -> Plan:
+    """As many shards as before, and each item where it was: their tasks may be under way."""
+    shards = stage.shards if old is None else old.shards
+    placed = {} if old is None else {item.id: item.shard for item in old.items}
+    groups = stage.groups(store)
     items: dict[str, PlannedItem] = {}
     for item_id, upstream in stage.items(store):
         if item_id in items:
             raise DataError(f"{stage.title}: expected ids that differ, found {item_id!r} twice")
         key = digest([stage.recipe, item_id, list(upstream)])
-        items[item_id] = PlannedItem(item_id, key, int(digest(item_id)[:8], 16) % shards)
+        hashed = int(digest(groups.get(item_id, item_id))[:8], 16) % shards
+        items[item_id] = PlannedItem(item_id, key, placed.get(item_id, hashed))
     refused = list(stage.rejected())
     refuse_too_many(stage, refused, len(items) + len(refused))  # before anything is made
     return Plan(stage.recipe, shards, tuple(items.values()), contents(stage, store))

@@ -177,12 +177,10 @@ def run_child(
     def watchdog() -> None:
         while child.poll() is None:
             if time.monotonic() - heard > stall_seconds:
-                killed.append(
-                    ChildFailed("timeout", f"silent for {stall_seconds:.0f} s; see {log}")
-                )
+                killed.append(ChildFailed("timeout", f"silent for {stall_seconds:.0f} s", log))
             elif memory_gb is not None and (held := _held_gb(child.pid)) > memory_gb:
-                detail = f"expected at most {memory_gb:g} GB held, found {held:.2f}; see {log}"
-                killed.append(ChildFailed("memory", detail))
+                detail = f"expected at most {memory_gb:g} GB held, found {held:.2f}"
+                killed.append(ChildFailed("memory", detail, log))
             if killed:
                 _kill_group(child)
                 return
@@ -211,12 +209,12 @@ def run_child(
     if _STOPPED.is_set():
         raise StageFailed("stopped")
     if error is not None:
-        raise StageFailed(f"{error} (see {log})")
+        raise StageFailed(error, log)
     if killed:
         raise killed[0]
     if code:
         reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
-        raise ChildFailed(reason, f"{_last_line(log)} (see {log})")
+        raise ChildFailed(reason, _last_line(log), log)
 
 
 def _held_gb(pid: int) -> float:

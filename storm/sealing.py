@@ -21,6 +21,7 @@ from storm.store import (
     Store,
     remove,
     sha256_file,
+    shard_name,
     sync_folder,
     write_json,
     write_shard,
@@ -52,7 +53,7 @@ def seal(stage: Stage[Any], store: Store) -> None:
         refused = list(stage.rejected())
         quarantined = list(refused)
         for number in range(planned.shards):
-            journal = artifact.path / f"shard-{number:05d}.journal"
+            journal = artifact.path / f"{shard_name(number)}.journal"
             path, mine = journal.with_suffix(".arrow"), planned.shard(number)
             places = scan(journal)
             missing = [item.id for item in mine if item.id not in places]

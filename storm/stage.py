@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
@@ -100,6 +100,10 @@ class Stage(ABC, Generic[Row]):
         """What else decides which items there are: digests of files that no stage made, counts."""
         return {}
 
+    def groups(self, store: Store) -> Mapping[str, str]:
+        """By id, the name of a group: its items are made in one shard. Others go alone."""
+        return {}
+
     def blob_of(self, row: Row) -> tuple[str, str] | None:
         """Path (relative to the artifact) and sha256 of the file or folder that a row refers to."""
         blob = getattr(row, "blob", None)
@@ -148,5 +152,6 @@ class Stage(ABC, Generic[Row]):
     def artifact(self, store: Store) -> Artifact:
         return store.artifact(self.name, self.fingerprint)
 
-    def rows(self, store: Store) -> Iterator[Row]:
-        return self.artifact(store).rows(self.row)
+    def rows(self, store: Store, ids: Collection[str] | None = None) -> Iterator[Row]:
+        """The sealed rows, all or those of some ids."""
+        return self.artifact(store).rows(self.row, ids)

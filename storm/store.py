@@ -20,14 +20,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from storm.errors import NotSealed, StoreError
 from storm.lock import hold
-from storm.shards import content_of, digests_of, rows_of, write_rows
+from storm.shards import content_of, digests_of, keyed_rows_of, rows_of, write_rows
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
 Row = TypeVar("Row")
@@ -129,6 +129,11 @@ class PlannedItem:
     shard: int
 
 
+def shard_name(number: int) -> str:
+    """Of a shard's journal and lock, and of what is sealed, before the suffix."""
+    return f"shard-{number:05d}"
+
+
 @dataclass(frozen=True)
 class Plan:
     recipe: str
@@ -144,6 +149,12 @@ class Store:
     """All artifacts below one root folder."""
 
     def __init__(self, root: Path | str):
+        """Raises StoreError for an address such as `s3://bucket`."""
+        if "://" in str(root):
+            raise StoreError(
+                f"expected a folder as the artifact root, found the address {root}; "
+                "mount it and name where"
+            )
         self.root = Path(root).absolute()
 
     @property
@@ -163,10 +174,15 @@ class Store:
         found = sorted(self.root.glob(f"{stage}/*/manifest.json"))
         return [Artifact(p.parent, p.parents[1].name, p.parent.name) for p in found]
 
+    def planned(self) -> list[Artifact]:
+        """Every artifact, sealed or only begun, whole or damaged."""
+        books = [*self.root.glob("*/*/plan.json"), *self.root.glob("*/*/manifest.json")]
+        return [Artifact(p, p.parent.name, p.name) for p in sorted({b.parent for b in books})]
+
     def of_recipe(self, stage: str, recipe: str) -> list[Artifact]:
         """Artifacts of this stage that were planned with `recipe`, sealed or not."""
         plans = sorted((self.root / stage).glob("*/plan.json"))
-        found = [p.parent for p in plans if read_json(p).get("recipe") == recipe]
+        found = [p.parent for p in plans if _read_book(p).get("recipe") == recipe]
         return [Artifact(folder, stage, folder.name) for folder in found]
 
 
@@ -202,9 +218,9 @@ class Artifact:
         try:
             manifest = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):
-            raise NotSealed(
-                f"{self.stage} is not finished ({self.path}); run the flow again"
-            ) from None
+            manifest = None
+        if not isinstance(manifest, dict):
+            raise NotSealed(f"{self.stage} is not finished ({self.path}); run the flow again")
         if manifest.get("format") != FORMAT:
             raise StoreError(
                 f"expected store format {FORMAT} in {path}, found {manifest.get('format')!r}; "
@@ -232,9 +248,12 @@ class Artifact:
         return (self.path / "plan.json").exists()
 
     def plan(self) -> Plan:
-        raw = read_json(self.path / "plan.json")
-        items = tuple(PlannedItem(*i) for i in raw["items"])
-        return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
+        raw = _read_book(self.path / "plan.json")
+        try:
+            items = tuple(PlannedItem(*i) for i in raw["items"])
+            return Plan(raw["recipe"], raw["shards"], items, raw.get("inputs", {}))
+        except (KeyError, TypeError):
+            raise _damaged(self.path / "plan.json") from None
 
     def write_plan(self, plan: Plan) -> None:
         items = [[i.id, i.key, i.shard] for i in plan.items]
@@ -257,7 +276,10 @@ class Artifact:
         return content_of([self.path / s["name"] for s in manifest["shards"]])  # an older release
 
     def files(self) -> dict[str, dict[str, Any]]:
-        return read_json(self.path / "files.json")
+        table, facts = _read_book(self.path / "files.json"), {"bytes", "mtime_ns", "sha256"}
+        if not all(isinstance(entry, dict) and facts <= entry.keys() for entry in table.values()):
+            raise _damaged(self.path / "files.json")
+        return table
 
     def damaged(self, *, thorough: bool) -> list[str]:
         """Files that are missing or differ from the manifest; `thorough` reads their contents.
@@ -283,16 +305,19 @@ class Artifact:
                     bad.append(name)
         return bad
 
-    def shard_paths(self) -> list[Path]:
-        """The sealed shards; a process checks their contents at its first call."""
+    def shard_paths(self, ids: Collection[str] | None = None) -> list[Path]:
+        """The sealed shards, or those that rows of `ids` lie in.
+
+        A process checks the contents of each at its first call.
+        """
         files = self.files() if self.manifest() else {}
         paths = [self.path / s["name"] for s in self.manifest()["shards"]]
+        if ids is not None and self.has_plan:
+            of_ids = {shard_name(item.shard) for item in self.plan().items if item.id in ids}
+            paths = [path for path in paths if path.stem in of_ids]
         for path in paths:
             if not _is_whole(path, files):
-                raise StoreError(
-                    f"expected {path} as it was sealed, found another content; "
-                    f"make it again with --refresh {self.stage}"
-                )
+                raise _damaged(path)
         return paths
 
     def whole_shards(self) -> list[Path]:
@@ -302,9 +327,13 @@ class Artifact:
         files = self.files()
         return [p for p in sorted(self.path.glob("shard-*.arrow")) if _is_whole(p, files)]
 
-    def rows(self, row_type: type[Row]) -> Iterator[Row]:
-        for path in self.shard_paths():
-            yield from rows_of(path, row_type)
+    def rows(self, row_type: type[Row], ids: Collection[str] | None = None) -> Iterator[Row]:
+        """All rows, or those of some ids; nothing else is read or made into objects."""
+        for path in self.shard_paths(ids):
+            if ids is None:
+                yield from rows_of(path, row_type)
+            else:
+                yield from (row for row, _ in keyed_rows_of(path, row_type, lambda i, _: i in ids))
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""
@@ -317,11 +346,52 @@ class Artifact:
 
     def remove(self) -> None:
         """Raises WorkspaceBusy while someone makes it."""
+        with self._alone():
+            self._remove()
+
+    def _remove(self) -> None:
+        self.unseal()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
         with contextlib.ExitStack() as held:
             for path in self.path.glob("*.lock"):
                 held.enter_context(self.lock(path.stem))
-            self.unseal()
-            shutil.rmtree(self.path, ignore_errors=True)
+            yield
+
+    def faults(self) -> list[str]:
+        """Everything sealed is read: the files that are damaged, manifest and plan among them."""
+        bad = []
+        if self.has_manifest:
+            try:
+                self.manifest()  # refuses another format
+            except NotSealed:
+                bad.append("manifest.json")
+            bad += self.damaged(thorough=True)
+        if self.has_plan:
+            try:
+                self.plan()
+            except StoreError:
+                bad.append("plan.json")
+        return bad
+
+    def repair(self) -> list[str]:
+        """Remove what is damaged, so that the next run makes it again; returns its names.
+
+        Raises WorkspaceBusy while someone makes the artifact.
+        """
+        with self._alone():
+            bad = self.faults()
+            books = {"manifest.json", "plan.json"} & set(bad)
+            if books and len(bad) > len(books):  # nothing is left that says what can be kept
+                self._remove()
+                return bad
+            if books:  # whole rows are taken over from here when it is planned again
+                self.unseal()
+            for name in bad:  # the manifest, if it stays, shows the next run what is missing
+                (self.path / name).unlink(missing_ok=True)
+            return bad
 
     def drop_damaged(self) -> None:
         """Take the seal back and remove what is damaged; the rest can be taken over."""
@@ -343,6 +413,23 @@ class Artifact:
     def lock(self, name: str, *, wait: bool = False) -> contextlib.AbstractContextManager[int]:
         """Hold `<name>.lock`; raises WorkspaceBusy if another one holds it and `wait` is false."""
         return hold(self.path / f"{name}.lock", f"{self.stage} ({self.path.name})", wait=wait)
+
+
+def _read_book(path: Path) -> dict[str, Any]:
+    """A plan, or the table of an artifact's files."""
+    with contextlib.suppress(ValueError):
+        book = json.loads(path.read_bytes())
+        if isinstance(book, dict):
+            return book
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> StoreError:
+    """Of a file of an artifact: what to do about it."""
+    return StoreError(
+        f"expected {path} as it was written, found another content; "
+        f"run `storm verify --repair --root {path.parents[2]}`, then the same command again"
+    )
 
 
 def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ from storm.store import (
     PlannedItem,
     Store,
     remove,
+    renamed_into,
     sha256_file,
     sha256_tree,
 )
+
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
 def take_over(
@@ -49,16 +54,26 @@ def _entries(
 
 
 def _adopt_blob(blob: tuple[str, str] | None, source: Path, target: Path) -> bool:
-    """Hard-link a row's blob into the new artifact; False if it is damaged."""
+    """Link a row's blob into the new artifact, or copy it; False if it is damaged."""
     if not _is_whole(blob, source):
         return False
     if blob is not None and source != target:
         remove(target / blob[0])
         for path in blob_files(source / blob[0]):
-            link = target / path.relative_to(source)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.hardlink_to(path)
+            _link(path, target / path.relative_to(source))
     return True
+
+
+def _link(path: Path, link: Path) -> None:
+    """A hard link, or a copy where the file system has none or no more of them."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link.hardlink_to(path)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        with renamed_into(link) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def _is_whole(blob: tuple[str, str] | None, folder: Path) -> bool:

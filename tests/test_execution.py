@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from storm.planning import shards_of
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime, kill_children
 from storm.store import Store, write_json
+from storm.takeover import take_over
 
 # what a child may do
 
@@ -165,6 +167,27 @@ def test_adding_items_makes_only_the_new_ones(sealed: Store, store: Store, diary
     assert data_of(store, more.clips) == data_of(alone, more.clips)
 
 
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK])
+def test_a_blob_that_cannot_be_linked_is_copied(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    stage = Clips(ids=("a",), size=20)
+    source = execute(stage, store, RUNTIME)
+    more = Clips(ids=("a", "b"), size=20)
+    target = more.artifact(store)
+    wanted = {item.id: item for item in plan(more, store).items}
+
+    def refuse(link: Path, path: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    (entry,) = take_over(more, store, target, wanted)
+    assert list(wanted) == ["b"]
+    copy, blob = target.path / entry.outcome.blob, source.path / entry.outcome.blob
+    assert copy.read_bytes() == blob.read_bytes()
+    assert copy.stat().st_ino != blob.stat().st_ino
+
+
 def test_an_unfinished_artifact_gives_its_rows_too(store: Store, diary: Path) -> None:
     failing = Clips(ids=IDS, trouble={"08": "fail"}, diary=str(diary))
     with pytest.raises(StageFailed):
@@ -209,6 +232,63 @@ def test_damage_costs_what_is_damaged(sealed: Store, store: Store, diary: Path, 
     assert data_of(store, stage.clips) == whole
     assert stage.artifact(store).sealed, "what was made from it stays"
     assert os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns == below
+
+
+def rot(path: Path) -> None:
+    """One byte of a file flips, under its old time."""
+    stat, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("fault", ["shard", "blob", "manifest.json", "plan.json", "files.json"])
+def test_a_flipped_byte_is_named_and_repaired(
+    sealed: Store, store: Store, diary: Path, fault: str
+) -> None:
+    shutil.copytree(sealed.root, store.root)
+    stage = chain(IDS, diary=str(diary), shards=3)
+    artifact = stage.clips.artifact(store)
+    whole, content = data_of(store, stage.clips), artifact.content()
+    below = os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns
+    expected = {
+        "shard": [item.id for item in plan(stage.clips, store).shard(1)],
+        "blob": [min(IDS)],
+        "files.json": list(IDS),
+    }.get(fault, [])
+    path = {
+        "shard": artifact.path / "shard-00001.arrow",
+        "blob": artifact.blob_path(min(IDS), ".bin"),
+    }.get(fault, artifact.path / fault)
+    if fault.endswith(".json"):
+        path.write_bytes(b"{" * 50)
+    else:
+        rot(path)
+    name = path.relative_to(artifact.path).as_posix()
+    assert artifact.faults() == [name]
+    assert artifact.repair() == [name]
+    assert stage.artifact(store).repair() == []
+    execute(stage.clips, store, RUNTIME)
+    assert sorted(worked_on(diary)) == sorted(expected), "only what was damaged is made again"
+    assert_sound(store, stage.clips, set(IDS))
+    assert (data_of(store, stage.clips), artifact.content()) == (whole, content)
+    assert os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns == below
+
+
+@pytest.mark.parametrize("also", ["", "manifest.json", "plan.json"])
+def test_a_flipped_byte_of_a_checkpoint_is_never_taken_over(
+    store: Store, diary: Path, also: str
+) -> None:
+    stage = Whole(ids=("checkpoint",), diary=str(diary))
+    artifact = execute(stage, store, RUNTIME)
+    rot(artifact.blob_path("checkpoint", ".bin"))
+    if also:
+        (artifact.path / also).write_bytes(b"")
+    assert len(artifact.repair()) == (2 if also else 1)
+    execute(stage, store, RUNTIME)
+    assert not list(artifact.path.glob("*.tmp-*"))
+    assert worked_on(diary) == ["checkpoint"] * 2
+    assert_sound(store, stage, {"checkpoint"})
 
 
 def test_damage_to_a_stage_and_to_its_input(sealed: Store, store: Store) -> None:

@@ -120,6 +120,20 @@ def test_an_unfinished_stage_follows_its_input_too(store: Store) -> None:
     assert second.shards == first.shards, "tasks of the first plan may be under way"
 
 
+def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
+    """Whatever rule put them there: an older release had another, and their rows lie there."""
+    clips, vectors, _ = graph()
+    execute(clips, store, RUNTIME)
+    first = plan(vectors, store)
+    moved = tuple(dataclasses.replace(item, shard=1 - item.shard) for item in first.items)
+    vectors.artifact(store).write_plan(dataclasses.replace(first, items=moved))
+    other, vectors, _ = graph(luck=1)
+    remake(other, store)
+    second = plan(vectors, store)
+    assert second.items != moved
+    assert [item.shard for item in second.items] == [item.shard for item in moved]
+
+
 def test_artifacts_of_a_release_without_contents_are_taken_over(store: Store, diary: Path) -> None:
     _, vectors, summary = graph(diary=diary)
     execute(summary, store, RUNTIME)

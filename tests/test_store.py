@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -105,6 +106,33 @@ def test_damage_is_named(artifact: Artifact, kind: str, pattern: str) -> None:
     assert not artifact.sealed
 
 
+def test_rows_of_some_ids_touch_their_shards_alone(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = artifact.plan().items
+    wanted = {item.id for item in planned if item.shard == 0}
+    assert {r.id for r in artifact.rows(ThoughtVideo, wanted | {"unknown"})} == wanted
+    made: list[str] = []
+    check = ThoughtVideo.__post_init__
+    monkeypatch.setattr(
+        ThoughtVideo, "__post_init__", lambda row: (made.append(row.id), check(row))[1]
+    )
+    (one,) = artifact.rows(ThoughtVideo, [min(wanted)])
+    assert made == [one.id], "the others never become objects"
+
+    paths = artifact.shard_paths()
+    assert len(paths) == 2
+    for path in paths:
+        data = path.read_bytes()
+        path.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+        os.utime(path)
+        if path == paths[0]:
+            with pytest.raises(StoreError, match="as it was written"):
+                list(artifact.rows(ThoughtVideo, wanted))
+            path.write_bytes(data)
+    assert {r.id for r in artifact.rows(ThoughtVideo, wanted)} == wanted, "the other is not read"
+
+
 def test_another_time_alone_is_no_damage(artifact: Artifact) -> None:
     for path in artifact.path.rglob("*"):
         os.utime(path)
@@ -121,7 +149,7 @@ def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Ar
     data = path.read_bytes()
     change(path, data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
     assert artifact.sealed, "a glance does not show it"
-    with pytest.raises(StoreError, match=rf"{path.name} as it was sealed.*--refresh toy_clips"):
+    with pytest.raises(StoreError, match=rf"{path.name} as it was written.*verify --repair --root"):
         list(artifact.rows(ThoughtVideo))
 
 
@@ -251,6 +279,27 @@ def test_waiting_gets_the_lock_of_a_removed_folder(tmp_path: Path) -> None:
         shutil.rmtree(artifact.path)
         with artifact.lock("plan") as newcomer:
             assert os.fstat(newcomer).st_ino == (artifact.path / "plan.lock").stat().st_ino
+
+
+def test_an_address_is_no_root() -> None:
+    with pytest.raises(StoreError, match=r"expected a folder .* found the address s3://bucket/x"):
+        Store("s3://bucket/x")
+
+
+def test_a_root_where_nothing_can_be_written_is_one_line() -> None:
+    with pytest.raises(StoreError, match=r"^expected a folder that .* /proc/nope/.* found No such"):
+        execute(STAGE, Store("/proc/nope"), Runtime())
+
+
+def test_a_file_system_without_locks_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StoreError, match=r"with file locks \(flock\) .* found No locks available"):
+        execute(STAGE, Store(tmp_path), Runtime())
 
 
 def test_stages_of_one_recipe_are_found(artifact: Artifact) -> None:

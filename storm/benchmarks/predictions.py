@@ -93,8 +93,9 @@ class PredictionsStage(Stage[Prediction]):
     def _questions(
         self, wanted: set[str], context: Context
     ) -> list[tuple[VideoSample, VideoFeatures]]:
-        samples = [s for s in self.videos.rows(context.store) if s.id in wanted]
-        features = {f.id: f for f in self.features.rows(context.store)}
+        samples = list(self.videos.rows(context.store, wanted))
+        seen = {s.video_id for s in samples}
+        features = {f.id: f for f in self.features.rows(context.store, seen)}
         return [(s, features[s.video_id]) for s in sorted(samples, key=lambda s: s.id)]
 
     def _answer(

@@ -13,21 +13,28 @@ from storm.cli.app import Json, Profile, Root, Set, app, print_table
 
 
 @app.command()
-def verify(root: Root = "artifacts", as_json: Json = False) -> None:
+def verify(
+    root: Root = "artifacts",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="remove them, so that the next run makes them again")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Read every sealed file and compare its sha256; exit 1 if one is damaged or missing."""
     from storm.store import Store
 
-    found, sealed = [], 0
-    for artifact in Store(root).sealed_once():
-        sealed += 1
-        found += [str(artifact.path / name) for name in artifact.damaged(thorough=True)]
+    artifacts, found = Store(root).planned(), []
+    for artifact in artifacts:
+        bad = artifact.repair() if repair else artifact.faults()
+        found += [str(artifact.path / name) for name in bad]
     if as_json:
-        print(json.dumps({"artifacts": sealed, "damaged": found}, indent=1))
+        print(json.dumps({"artifacts": len(artifacts), "damaged": found}, indent=1))
     else:
         for path in found:
             print(f"damaged: {path}")
-        print(f"{sealed} artifacts read, {len(found)} files damaged")
-    if found:
+        removed = " and removed; run the flow again" if found and repair else ""
+        print(f"{len(artifacts)} artifacts read, {len(found)} files damaged{removed}")
+    if found and not repair:
         raise typer.Exit(1)
 
 

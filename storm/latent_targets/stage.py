@@ -42,8 +42,8 @@ class _Encoding:
     ) -> Iterator[Row | Rejected]:
         """A row of each clip's merged tokens; one at a time: no bit hangs on its neighbours."""
         student = load_student(self.base, context, self.dtype)
-        root, wanted = self.thought_videos.artifact(context.store).path, set(ids)
-        clips = {r.id: r.blob for r in self.thought_videos.rows(context.store) if r.id in wanted}
+        root = self.thought_videos.artifact(context.store).path
+        clips = {r.id: r.blob for r in self.thought_videos.rows(context.store, set(ids))}
         for item_id in context.each(ids):
             try:
                 frames, times = self.sampling.sample(root / clips[item_id], whole=True)
@@ -93,11 +93,10 @@ class PooledTargetsStage(LatentTargetsStage):
         return [(i, (row,)) for i, row in self.features.artifact(store).index().items()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[LatentTarget]:
-        pool, wanted = self.pooling.build(self.k), set(ids)
-        for row in self.features.rows(context.store):
-            if row.id in wanted:
-                context.begin([row.id])
-                yield _target(row.id, pool, as_tensor(row.tokens), row.grid_thw)
+        pool = self.pooling.build(self.k)
+        for row in self.features.rows(context.store, set(ids)):
+            context.begin([row.id])
+            yield _target(row.id, pool, as_tensor(row.tokens), row.grid_thw)
 
 
 def _features(item_id: str, video: VideoTokens) -> VideoFeatures:

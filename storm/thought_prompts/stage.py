@@ -34,14 +34,16 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
             if sample.split == "train" and sample.video_id in keyframes:
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
+    def groups(self, store: Store) -> dict[str, str]:
+        return {s.id: s.video_id for s in self.videos.rows(store)}  # read keyframes once
+
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
         ledger = context.artifact.path / _LEDGER
         setup = TeacherSetup(context.runtime.device, context.store.answers, ledger)
         teacher = self.teacher.build(setup)
-        wanted = set(ids)
-        samples = {s.id: s for s in self.videos.rows(context.store) if s.id in wanted}
+        samples = {s.id: s for s in self.videos.rows(context.store, set(ids))}
         seen = {s.video_id for s in samples.values()}
-        keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store, seen)}
         flying: dict[str, None] = {}
 
         def taken(some: Sequence[str]) -> Iterator[TeacherRequest]:

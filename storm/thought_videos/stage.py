@@ -39,12 +39,14 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         for prompt in self.prompts.rows(store):
             yield prompt.id, (prompts[prompt.id], keyframes[prompt.video_id])
 
+    def groups(self, store: Store) -> dict[str, str]:
+        return {p.id: p.video_id for p in self.prompts.rows(store)}  # read keyframes once
+
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
         generator = self.generator.build(context.runtime.device)
-        wanted = set(ids)
-        prompts = {p.id: p for p in self.prompts.rows(context.store) if p.id in wanted}
+        prompts = {p.id: p for p in self.prompts.rows(context.store, set(ids))}
         seen = {p.video_id for p in prompts.values()}
-        keyframes = {k.id: k for k in self.keyframes.rows(context.store) if k.id in seen}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store, seen)}
         videos = videos_of(self.videos, context.store, "train")
         for batch in context.batches(ids):
             requests = []

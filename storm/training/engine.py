@@ -171,7 +171,7 @@ def release_memory() -> None:
         if cache.__module__.startswith("deepspeed.runtime.zero."):
             cache.cache_clear()
     gc.collect()
-    get_accelerator().empty_cache()
+    get_accelerator().empty_cache()  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def seed_everything(*parts: Any) -> None:

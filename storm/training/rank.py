@@ -63,7 +63,7 @@ def train(spec: TrainingSpec, emit: Emit) -> None:
             _Training(spec, emit, rank, ranks).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise StageFailed(
-            f"expected the training to fit into memory, found on rank {rank} of {ranks}: {error!r}: "
+            f"expected the training to fit into memory, found {error!r} on rank {rank} of {ranks}: "
             f"lower runtime.micro_batch (now {runtime.micro_batch or 'all rows of a step'}), set "
             "runtime.gradient_checkpointing, or raise runtime.zero_stage (now "
             f"{runtime.zero_stage}) or runtime.ranks"

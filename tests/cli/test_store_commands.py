@@ -54,6 +54,23 @@ def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[
     assert json.loads(out) == {"artifacts": 2, "damaged": [str(lost), str(path)]}
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "plan.json", "files.json"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 99, b"[1]", b'{"format": 1, "a": 2}'])
+def test_verify_reads_the_books(
+    root: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
+) -> None:
+    if name == "manifest.json" and b"format" in content:
+        content = content[:-1]
+    path = next(root.glob(f"keyframes/*/{name}"))
+    path.write_bytes(content)
+    said = f"damaged: {path}\n2 artifacts read, 1 files damaged"
+    assert run(capsys, root, "verify") == (1, f"{said}\n")
+    assert run(capsys, root, "verify", "--repair") == (
+        0,
+        f"{said} and removed; run the flow again\n",
+    )
+
+
 def test_quarantine_lists_items_with_reasons(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

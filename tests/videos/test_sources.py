@@ -12,7 +12,12 @@ import pytest
 from pydantic import ValidationError
 
 from storm.errors import DataError
+from storm.planning import plan
+from storm.runtime import Runtime
+from storm.stage import Context
+from storm.store import Store
 from storm.videos.sources import QuestionFile
+from storm.videos.stage import QuestionVideos
 
 GOOD = {"id": "1", "video": "a.mp4", "question": "What moves?", "options": ["cup", "ball"]}
 
@@ -285,6 +290,24 @@ def test_all_questions_of_a_video_share_a_split(root: Path, film: Path):
     assert all(splits[s.video_id] == s.split for s in fewer), "adding videos moves none"
     reseeded = QuestionFile(questions=source.questions, seed=1).samples()[0]
     assert {s.video_id: s.split for s in reseeded} != splits
+
+
+def test_a_video_is_decoded_in_one_shard_alone(
+    root: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stage = QuestionVideos(many(root, film, 60), shards=4)
+    store, decoded = Store(tmp_path / "store"), Counter()
+    monkeypatch.setattr("storm.videos.decode.check", lambda path: decoded.update([path.name]))
+    planned = plan(stage, store)
+
+    def quiet(said: object) -> None: ...
+
+    context = Context(store, stage.artifact(store), Runtime(), quiet, quiet, batch=1)
+    for number in range(4):
+        ids = [item.id for item in planned.shard(number)]
+        assert ids, "the videos are spread over the shards"
+        assert len(list(stage.make(ids, context))) == len(ids)
+    assert set(decoded.values()) == {1}
 
 
 def test_equal_bytes_share_a_split(root: Path, film: Path):

@@ -1,0 +1,47 @@
+"""A stage that fails says why once, and what of it waits is not started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toy_helpers import IDS, RUNTIME, worked_on
+from toy_stages import Clips
+
+from flows.console import Console
+from flows.make import Maker
+from flows.run import each_once
+from storm.errors import StageFailed
+from storm.planning import plan
+from storm.store import Store
+
+
+def test_what_waits_is_not_started_once_a_shard_failed(store: Store, diary: Path) -> None:
+    trouble = dict.fromkeys(IDS, "fail")
+    failing = Clips(ids=IDS, trouble=trouble, diary=str(diary), shards=3)
+    maker = Maker(store, RUNTIME, Console())
+    plan(failing, store)
+    with pytest.raises(StageFailed, match="found water; buy milk"):
+        maker._shard(failing, 0, 0)
+    assert worked_on(diary) == [plan(failing, store).shard(0)[0].id]
+    state = maker._shard(failing, 1, 0)
+    assert state is not None
+    assert state.name == "NotStarted"
+    assert worked_on(diary) == []
+    other = Clips(ids=IDS, size=1, diary=str(diary))
+    plan(other, store)
+    assert maker._shard(other, 0, 1) is None, "another stage goes on"
+
+
+def test_shards_that_fail_of_one_cause_say_it_once(store: Store) -> None:
+    failing = Clips(ids=IDS, trouble=dict.fromkeys(IDS, "fail"), shards=2)
+    plan(failing, store)
+    causes: list[object] = ["crashed"]
+    for number in range(2):
+        with pytest.raises(StageFailed) as caught:
+            Maker(store, RUNTIME, Console())._shard(failing, number, 0)
+        causes.append(caught.value)
+    assert len(set(map(str, causes))) == 3, "they name different logs"
+    crashed, line = each_once(causes).splitlines()
+    assert crashed == "crashed"
+    assert line.startswith("DataError: expected milk, found water; buy milk (see ")
