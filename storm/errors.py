@@ -16,7 +16,10 @@ Messages say what was expected, what was found and what to do.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class StormError(Exception):

@@ -16,6 +16,7 @@ from storm.errors import ChildFailed, StageFailed
 from storm.journal import Entry, Journal, keep, read, scan
 from storm.planning import is_settled, plan, refuse_too_many
 from storm.records import Rejected
+from storm.repair import drop_damaged
 from storm.runtime import Event, Runtime, one_gpu, run_child
 from storm.sealing import leftovers, seal, sweep
 from storm.stage import Context, OnEvent, Stage
@@ -174,7 +175,7 @@ def prepare(stage: Stage[Any], store: Store) -> None:
         if artifact.sealed:
             sweep(artifact)
         elif artifact.has_manifest and not stage.indivisible:
-            artifact.drop_damaged()
+            drop_damaged(artifact)
             return
     if artifact.has_manifest and not artifact.sealed:
         artifact.remove()

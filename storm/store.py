@@ -151,10 +151,7 @@ class Store:
     def __init__(self, root: Path | str):
         """Raises StoreError for an address such as `s3://bucket`."""
         if "://" in str(root):
-            raise StoreError(
-                f"expected a folder as the artifact root, found the address {root}; "
-                "mount it and name where"
-            )
+            raise StoreError(f"expected a folder as artifact root, found {root}; mount it first")
         self.root = Path(root).absolute()
 
     @property
@@ -346,59 +343,17 @@ class Artifact:
 
     def remove(self) -> None:
         """Raises WorkspaceBusy while someone makes it."""
-        with self._alone():
-            self._remove()
-
-    def _remove(self) -> None:
-        self.unseal()
-        shutil.rmtree(self.path, ignore_errors=True)
+        with self.alone():
+            self.unseal()
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Hold every lock there is; raises WorkspaceBusy while someone makes it."""
         with contextlib.ExitStack() as held:
             for path in self.path.glob("*.lock"):
                 held.enter_context(self.lock(path.stem))
             yield
-
-    def faults(self) -> list[str]:
-        """Everything sealed is read: the files that are damaged, manifest and plan among them."""
-        bad = []
-        if self.has_manifest:
-            try:
-                self.manifest()  # refuses another format
-            except NotSealed:
-                bad.append("manifest.json")
-            bad += self.damaged(thorough=True)
-        if self.has_plan:
-            try:
-                self.plan()
-            except StoreError:
-                bad.append("plan.json")
-        return bad
-
-    def repair(self) -> list[str]:
-        """Remove what is damaged, so that the next run makes it again; returns its names.
-
-        Raises WorkspaceBusy while someone makes the artifact.
-        """
-        with self._alone():
-            bad = self.faults()
-            books = {"manifest.json", "plan.json"} & set(bad)
-            if books and len(bad) > len(books):  # nothing is left that says what can be kept
-                self._remove()
-                return bad
-            if books:  # whole rows are taken over from here when it is planned again
-                self.unseal()
-            for name in bad:  # the manifest, if it stays, shows the next run what is missing
-                (self.path / name).unlink(missing_ok=True)
-            return bad
-
-    def drop_damaged(self) -> None:
-        """Take the seal back and remove what is damaged; the rest can be taken over."""
-        bad = self.damaged(thorough=False) if self.has_manifest else []
-        self.unseal()
-        for name in bad:
-            (self.path / name).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Remove everything but the plan and the locks."""

@@ -28,6 +28,7 @@ from storm.errors import DataError, StageFailed
 from storm.execution import execute, make_shard, plan
 from storm.planning import shards_of
 from storm.records import ThoughtVideo
+from storm.repair import faults, repair
 from storm.runtime import Runtime, kill_children
 from storm.store import Store, write_json
 from storm.takeover import take_over
@@ -265,9 +266,9 @@ def test_a_flipped_byte_is_named_and_repaired(
     else:
         rot(path)
     name = path.relative_to(artifact.path).as_posix()
-    assert artifact.faults() == [name]
-    assert artifact.repair() == [name]
-    assert stage.artifact(store).repair() == []
+    assert faults(artifact) == [name]
+    assert repair(artifact) == [name]
+    assert repair(stage.artifact(store)) == []
     execute(stage.clips, store, RUNTIME)
     assert sorted(worked_on(diary)) == sorted(expected), "only what was damaged is made again"
     assert_sound(store, stage.clips, set(IDS))
@@ -284,7 +285,7 @@ def test_a_flipped_byte_of_a_checkpoint_is_never_taken_over(
     rot(artifact.blob_path("checkpoint", ".bin"))
     if also:
         (artifact.path / also).write_bytes(b"")
-    assert len(artifact.repair()) == (2 if also else 1)
+    assert len(repair(artifact)) == (2 if also else 1)
     execute(stage, store, RUNTIME)
     assert not list(artifact.path.glob("*.tmp-*"))
     assert worked_on(diary) == ["checkpoint"] * 2

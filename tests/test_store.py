@@ -282,7 +282,7 @@ def test_waiting_gets_the_lock_of_a_removed_folder(tmp_path: Path) -> None:
 
 
 def test_an_address_is_no_root() -> None:
-    with pytest.raises(StoreError, match=r"expected a folder .* found the address s3://bucket/x"):
+    with pytest.raises(StoreError, match=r"expected a folder .* found s3://bucket/x; mount"):
         Store("s3://bucket/x")
 
 

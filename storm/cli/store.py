@@ -21,11 +21,13 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read every sealed file and compare its sha256; exit 1 if one is damaged or missing."""
+    from storm.repair import faults
+    from storm.repair import repair as mend
     from storm.store import Store
 
     artifacts, found = Store(root).planned(), []
     for artifact in artifacts:
-        bad = artifact.repair() if repair else artifact.faults()
+        bad = mend(artifact) if repair else faults(artifact)
         found += [str(artifact.path / name) for name in bad]
     if as_json:
         print(json.dumps({"artifacts": len(artifacts), "damaged": found}, indent=1))
