@@ -48,12 +48,12 @@ def cached_sha256_tree(folder: Path) -> str:
     return sha256_tree(folder, cached_sha256)
 
 
-def require_weights(path: str, revision: str | None, advice: str) -> None:
+def require_weights(path: str, revision: str | None, kind: str, advice: str) -> None:
     """Raises ConfigError unless `path` is a folder, or a name on the hub with its commit."""
     if revision is None and not Path(path).is_dir():
         raise ConfigError(
-            f"expected a checkpoint, found no folder {path!r}: download it, or, if it is a name on "
-            f"the hub, pin its commit; {advice}"
+            f"expected a checkpoint of {kind}, found no folder {path!r}: download it, or, if it is "
+            f"a name on the hub, pin its commit; {advice}"
         )
 
 

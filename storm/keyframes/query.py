@@ -42,7 +42,8 @@ class QuerySelector:
             return fields | {"model": weights_identity(self.model, self.revision)}
 
         def require(self) -> None:
-            require_weights(self.model, self.revision, "correct the selector's model")
+            advice = "correct the selector's model"
+            require_weights(self.model, self.revision, "SigLIP or CLIP", advice)
 
         def build(self, device: str = "cpu") -> QuerySelector:
             return QuerySelector(self, device)

@@ -49,8 +49,12 @@ class PretrainedPipeline(BaseModel):
         return {"kind": self.kind, **weights_identity(self.path, self.revision)}
 
     def _require(self) -> None:
-        advice = "random weights are drawn for kind: tiny_random alone"
-        require_weights(self.path, self.revision, f"correct generator.pipeline.path; {advice}")
+        require_weights(
+            self.path,
+            self.revision,
+            "diffusers",
+            "correct generator.pipeline.path; random weights are drawn for kind: tiny_random alone",
+        )
 
     def load(self, config: DiffusersConfig) -> Any:
         self._require()
