@@ -188,7 +188,7 @@ def benchmark_stages(config: PipelineConfig, checkpoint: Stage[Checkpoint]) -> I
                 f"expected benchmarks of different names, found {title!r} {times} times: give each "
                 "a `name`"
             )
-    shards = config.shards.get(EvaluationStage.name, 1)
+    shards = config.shards.get(EvaluationStage.name, max(1, config.runtime.gpus))
     for benchmark in config.benchmarks:
         how = (config.sampling, config.dtype, config.runtime.device, shards)
         yield Asked(benchmark, *benchmark.build(checkpoint, *how))
