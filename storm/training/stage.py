@@ -37,7 +37,8 @@ _ITEM = "checkpoint"
 @dataclass(frozen=True)
 class Training(Stage[Checkpoint]):
     row: ClassVar[type] = Checkpoint
-    version: ClassVar[int] = 2  # 2: checkpoints carry their frame sampling and custom_generate
+    # 2: checkpoints carry their sampling, custom_generate and a greedy generation_config
+    version: ClassVar[int] = 2
     indivisible: ClassVar[bool] = True
 
     phases: tuple[Phase, ...]
