@@ -19,8 +19,9 @@ from storm.records import Rejected
 from storm.repair import drop_damaged
 from storm.runtime import Event, Runtime, one_gpu, run_child
 from storm.sealing import leftovers, seal, sweep
+from storm.shards import shard_name
 from storm.stage import Context, OnEvent, Stage
-from storm.store import Artifact, Store, shard_name
+from storm.store import Artifact, Store
 from storm.takeover import counts, take_over
 
 

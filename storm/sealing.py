@@ -13,7 +13,7 @@ from typing import Any
 from storm.errors import StageFailed
 from storm.journal import Place, read, scan
 from storm.planning import plan, refuse_too_many
-from storm.shards import content_of, rows_of
+from storm.shards import content_of, rows_of, shard_name
 from storm.stage import Stage
 from storm.store import (
     FORMAT,
@@ -21,7 +21,6 @@ from storm.store import (
     Store,
     remove,
     sha256_file,
-    shard_name,
     sync_folder,
     write_json,
     write_shard,

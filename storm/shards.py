@@ -16,6 +16,11 @@ _BATCH_ROWS, _BATCH_BYTES = 256, 1 << 20  # of a record batch, at most
 Row = TypeVar("Row")
 
 
+def shard_name(number: int) -> str:
+    """Of a shard's journal and lock, and of what is sealed, before the suffix."""
+    return f"shard-{number:05d}"
+
+
 def open_shard(path: Path) -> pa.Table:
     """A sealed shard, memory-mapped."""
     with pa.memory_map(str(path)) as source:

@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from storm import shards
 from storm.errors import NotSealed, StoreError
 from storm.lock import hold
-from storm.shards import content_of, digests_of, keyed_rows_of, rows_of, write_rows
 
 FORMAT = 1  # of this layout; an artifact of another format is refused
 Row = TypeVar("Row")
@@ -127,11 +127,6 @@ class PlannedItem:
     id: str
     key: str  # sha256 of recipe, id and upstream rows: equal keys mean equal rows
     shard: int
-
-
-def shard_name(number: int) -> str:
-    """Of a shard's journal and lock, and of what is sealed, before the suffix."""
-    return f"shard-{number:05d}"
 
 
 @dataclass(frozen=True)
@@ -270,7 +265,8 @@ class Artifact:
         manifest = self.manifest()
         if "content" in manifest:
             return manifest["content"]
-        return content_of([self.path / s["name"] for s in manifest["shards"]])  # an older release
+        paths = [self.path / s["name"] for s in manifest["shards"]]
+        return shards.content_of(paths)  # an older release
 
     def files(self) -> dict[str, dict[str, Any]]:
         table, facts = _read_book(self.path / "files.json"), {"bytes", "mtime_ns", "sha256"}
@@ -310,7 +306,7 @@ class Artifact:
         files = self.files() if self.manifest() else {}
         paths = [self.path / s["name"] for s in self.manifest()["shards"]]
         if ids is not None and self.has_plan:
-            of_ids = {shard_name(item.shard) for item in self.plan().items if item.id in ids}
+            of_ids = {shards.shard_name(item.shard) for item in self.plan().items if item.id in ids}
             paths = [path for path in paths if path.stem in of_ids]
         for path in paths:
             if not _is_whole(path, files):
@@ -328,13 +324,14 @@ class Artifact:
         """All rows, or those of some ids; nothing else is read or made into objects."""
         for path in self.shard_paths(ids):
             if ids is None:
-                yield from rows_of(path, row_type)
+                yield from shards.rows_of(path, row_type)
             else:
-                yield from (row for row, _ in keyed_rows_of(path, row_type, lambda i, _: i in ids))
+                found = shards.keyed_rows_of(path, row_type, lambda i, _: i in ids)
+                yield from (row for row, _ in found)
 
     def index(self) -> dict[str, str]:
         """Row id -> digest of the row's content."""
-        return {i: digest for path in self.shard_paths() for i, digest in digests_of(path)}
+        return {i: digest for path in self.shard_paths() for i, digest in shards.digests_of(path)}
 
     def blob_path(self, item_id: str, suffix: str) -> Path:
         """Where the blob of an item lies; ids never stand in paths."""
@@ -394,10 +391,10 @@ def _is_whole(path: Path, files: dict[str, dict[str, Any]]) -> bool:
 
 def read_rows(paths: Sequence[Path | str], row_type: type[Row]) -> list[Row]:
     """All rows of some sealed shards; arrays are views of the memory-mapped files."""
-    return [row for path in paths for row in rows_of(Path(path), row_type)]
+    return [row for path in paths for row in shards.rows_of(Path(path), row_type)]
 
 
 def write_shard(path: Path, rows: Iterable[Any], keys: Iterable[str]) -> None:
     """Rows, gone through twice, and their keys as a shard."""
     with writing(path) as f:
-        write_rows(f, rows, keys)
+        shards.write_rows(f, rows, keys)

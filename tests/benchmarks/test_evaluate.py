@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from journals import replay
 
 from storm import execution
 from storm.benchmarks import evaluation
-from storm.benchmarks.asking import CheckpointFolder, replies_to
+from storm.benchmarks.asking import CheckpointFolder
 from storm.benchmarks.benchmark import Source
 from storm.benchmarks.catalogue import find
-from storm.benchmarks.config import BenchmarkConfig
 from storm.benchmarks.evaluated import read
 from storm.benchmarks.evaluation import EvaluationStage
 from storm.benchmarks.latency import PARTS, LatencyStage
@@ -32,7 +30,7 @@ from storm.records import Latency
 from storm.runtime import Runtime
 from storm.stage import Stage
 from storm.store import Store
-from storm.student import Answering, Student
+from storm.student import Student
 from tests.benchmarks import folders, talker
 from tests.benchmarks.docs import doc_of
 
@@ -210,53 +208,6 @@ def test_what_the_student_refuses_is_named_and_the_rest_is_answered(
     assert "tokens a row" in details["long"]
     assert "special tokens" in details["odd"]
     assert {row.n for row in timed(stage, store).values()} == {1}, "two are to warm up with"
-
-
-def test_a_batch_too_large_for_the_device_is_halved(checkpoint: Path, tmp_path: Path) -> None:
-    stage = own(checkpoint, tmp_path, {f"q{n}": f"Which of {n}?" for n in range(5)})
-    answering = Answering.Config(max_new_tokens=1).build(Student.from_pretrained(checkpoint))
-    sizes, stream = [], answering.stream
-
-    def narrow(prepared: Any, batch: int) -> Any:
-        sizes.append(batch)
-        if batch > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
-        return stream(prepared, batch=batch)
-
-    asked = [stage.to_ask(question, None) for question in stage.questions.values()]
-    answering.stream = narrow
-    replies = replies_to(answering, asked)
-    assert sizes == [5, 2, 3, 1, 2]
-    alone = [reply for one in asked for reply in stream([answering.prepare(one)], batch=1)]
-    assert [r.response for r in replies] == [r.response for r in alone]
-
-
-def test_one_question_too_large_for_the_device_is_refused() -> None:
-    class Full:
-        prepare = staticmethod(str)
-
-        def stream(self, prepared: Any, batch: int) -> Any:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
-
-    found: Any = replies_to(Full(), ["q"])  # pyright: ignore
-    assert [str(error) for error in found] == [
-        "out of memory alone in its batch: CUDA out of memory"
-    ]
-
-
-def test_an_answer_may_be_as_long_as_its_benchmark_and_mode_need(checkpoint: Path) -> None:
-    def most(kind: str, **more: Any) -> dict[str, int]:
-        config = BenchmarkConfig(kind=kind, data=".", modes=("latent", "cot"), **more)  # pyright: ignore
-        folder = CheckpointFolder(path=str(checkpoint))
-        stages, latency = config.build(folder, talker.SAMPLING, "float32", "cpu")
-        assert latency is not None
-        assert latency.max_new_tokens == tuple(stage.max_new_tokens for stage in stages)
-        return {stage.mode: stage.max_new_tokens for stage in stages}
-
-    assert most("videomme") == {"latent": 16, "cot": 512}
-    assert most("mmvu") == {"latent": 1024, "cot": 1024}
-    assert most("tempcompass") == {"latent": 128, "cot": 512}
-    assert most("mmvu", max_new_tokens=7) == {"latent": 7, "cot": 7}
 
 
 def test_with_a_chain_of_thought_all_modes_are_scored_unwrapped(

@@ -146,7 +146,7 @@ def test_load_checks_what_it_opens(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="as it was sealed"):
+    with pytest.raises(StoreError, match=r"as it was written.*verify --repair"):
         load(artifact.path)
 
 
