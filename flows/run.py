@@ -109,7 +109,8 @@ def command(flow: Callable[..., None], after: After | None = None) -> None:
         signal.signal(signal.SIGINT, _stop)
         logging.disable(logging.ERROR)  # the console says it in one line
         try:
-            assemble(load(profile, overrides))  # a wrong one is refused before a server starts
+            # a wrong profile or root is refused before a server starts
+            assemble(load(profile, overrides))
             Store(root)
             server = _own_server()  # noqa: F841 - kept until the run ends
             flow(profile, overrides, refresh, root, wait)

@@ -54,7 +54,7 @@ class QuestionVideos(VideoStage):
         return [(s.id, (digest(s.__dict__),)) for s in self._read.samples]
 
     def groups(self, store: Store) -> dict[str, str]:
-        return {s.id: s.video_id for s in self._read[0]}  # each video is decoded in one shard
+        return {s.id: s.video_id for s in self._read.samples}  # each video is decoded in one shard
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
         wanted = {s.id: s for s in self._read.samples}
