@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from storm.runtime import Event
-from storm.stage import Stage
+from storm.artifacts.stage import Stage
+from storm.process.run_child import Event
 
 
 class Console:

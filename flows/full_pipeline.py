@@ -30,7 +30,7 @@ def show(root: str, profile: str, overrides: Sequence[str]) -> None:
     """Print the tables and write the report."""
     from storm.cli.artifacts import print_results
     from storm.cli.evaluate import show_benchmarks
-    from storm.report import write_report
+    from storm.report.report import write_report
 
     print_results(root, profile, overrides)
     show_benchmarks(root, profile, overrides)

@@ -16,12 +16,12 @@ from prefect.states import Cancelled, Completed, State
 
 from flows.console import Console
 from flows.slots import Slots
-from storm.execution import make_shard, prepare, seal
-from storm.pipeline import Graph
-from storm.planning import is_current, shards_of
+from storm.artifacts.make import make_shard, prepare, seal
+from storm.artifacts.plan import is_current, shards_of
+from storm.artifacts.stage import Stage
+from storm.artifacts.store import Store
+from storm.pipeline.graph import Graph
 from storm.runtime import Runtime
-from storm.stage import Stage
-from storm.store import Store
 
 
 class Maker:

@@ -15,14 +15,15 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.console import Console
 from flows.make import Maker
-from storm.benchmarks.evaluation import EvaluationStage
-from storm.benchmarks.latency import LatencyStage
+from storm.artifacts.make import forget
+from storm.artifacts.store import Store
 from storm.errors import StageFailed, StormError, WorkspaceBusy
-from storm.execution import forget
-from storm.pipeline import Graph, assemble
+from storm.evaluation.evaluations import EvaluationStage
+from storm.evaluation.latency import LatencyStage
+from storm.pipeline.assemble import assemble
+from storm.pipeline.graph import Graph
+from storm.process.run_child import kill_children
 from storm.profiles import load
-from storm.runtime import kill_children
-from storm.store import Store
 
 
 def make_target(

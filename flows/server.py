@@ -10,7 +10,7 @@ from typing import BinaryIO
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import Settings, get_current_settings
 
-from storm.runtime import watch_owner
+from storm.process.run_child import watch_owner
 
 
 class OwnServer(SubprocessASGIServer):

@@ -1,5 +1,5 @@
 """STORM: teach a video-language model to think in K latent states."""
 
-from storm.runtime import set_environment
+from storm.process.environment import set_environment
 
 set_environment()

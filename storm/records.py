@@ -2,7 +2,7 @@
 
 Units stand in the names; shapes and ranges in the field comments; `__post_init__` holds
 the invariants, so a bad row can't be made. numpy has no bfloat16: an array of uint16 holds its
-bits. `storm.tables` turns rows into Arrow tables and back.
+bits. `storm.artifacts.arrow` turns rows into Arrow tables and back.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from storm.config import LETTERS, Split
 from storm.errors import DataError
-
-Split = Literal["base", "train", "test"]
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _check(ok: bool, message: str) -> None:

@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: pytest-xdist fill
 import pytest
 from hypothesis import settings
 
-from storm.store import Store
+from storm.artifacts.store import Store
 
 SUPPORT = str(Path(__file__).parent / "support")
 

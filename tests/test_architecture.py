@@ -55,7 +55,7 @@ def test_files_and_classes_say_what_they_are() -> None:
 
 def test_every_stage_is_in_one_word() -> None:
     """Stage, artifact folder and name are the same word, and no two kinds share it by accident."""
-    from storm.pipeline import assemble
+    from storm.pipeline.assemble import assemble
     from storm.profiles import load
 
     names = {stage.name for stage in assemble(load("smoke"))}

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from storm import records
+from storm.artifacts.arrow import from_table, to_table
 from storm.errors import DataError
 from storm.records import digest_of
-from storm.tables import from_table, to_table
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAME = TEXT.filter(str.strip)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from storm.pipeline import assemble
+from storm.artifacts.store import Store
+from storm.pipeline.assemble import assemble
 from storm.profiles import load
 from storm.records import ThoughtPrompt
-from storm.report import read_results
-from storm.store import Store
-from storm.world.scene import sample_scenes
-from storm.world.script import parse_script, script_of
+from storm.report.report import read_results
+from storm.shell_game.scene import sample_scenes
+from storm.shell_game.script import parse_script, script_of
 
 REPO = Path(__file__).parents[1]
 ROOT = REPO / "artifacts"

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from storm.errors import ConfigError
 from storm.records import Rejected
-from storm.videos.formats import BadEntry
+from storm.videos.questions.formats import BadEntry
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored

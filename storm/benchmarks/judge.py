@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from storm.benchmarks.benchmark import JudgeRequest, Opinion
-from storm.chat import ChatClient, ChatConfig, NoReply, Reply
+from storm.llm_client import ChatClient, ChatConfig, NoReply, Reply
 
 _CORRECT = (
     "You grade an answer to a question about a video. It is correct if it means the same as the "

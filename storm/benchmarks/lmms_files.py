@@ -12,11 +12,11 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from storm.artifacts.fs import write_atomic
 from storm.benchmarks.benchmark import percentage
-from storm.benchmarks.cleaning import REASONING_TAGS
+from storm.benchmarks.rules.cleaning import REASONING_TAGS
 from storm.benchmarks.scoring import Run, Scored
 from storm.benchmarks.statistics import clustered_error
-from storm.store import write_atomic
 
 LMMS_ZONE = timezone(timedelta(hours=8))  # its file names tell the time there
 _FILTER = "none"  # its name for: responses as they are

@@ -12,7 +12,7 @@ from storm.benchmarks.benchmark import Benchmark
 from storm.benchmarks.scoring import Answered
 from storm.errors import DataError
 from storm.records import Rejected
-from storm.videos.formats import BadEntry
+from storm.videos.questions.formats import BadEntry
 
 Row = tuple[str, Any]  # where it stands, and what is there or why it can't be read
 _SAMPLES = re.compile(r"(?:^|_)samples_(.+)$")

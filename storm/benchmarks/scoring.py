@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from storm.benchmarks.benchmark import Benchmark, Judge, JudgeRequest, Question
-from storm.benchmarks.cleaning import REASONING_TAGS, strip_reasoning, unwrap_answer
+from storm.benchmarks.rules.cleaning import REASONING_TAGS, strip_reasoning, unwrap_answer
 from storm.benchmarks.statistics import clustered_interval
 from storm.records import Rejected
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from storm.cli.app import Json, app, told
+from storm.config import DEVICES
 from storm.errors import ConfigError, StoreError
-from storm.runtime import DEVICES
 from storm.student.modes import MODES
 
 if TYPE_CHECKING:
+    from storm.artifacts.artifact import Artifact
     from storm.latent_targets.nearest import Neighbour
-    from storm.store import Artifact
     from storm.student import Answering, Reply
 
 
@@ -62,10 +62,10 @@ def answer(
     if show_latents and mode != "latent":
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
     from storm.student import Answering, Frames, Question, Student
-    from storm.student.answering import changed_sampling
     from storm.student.checkpoint import read_section
     from storm.student.interventions import named
-    from storm.videos.isolated import sample_isolated
+    from storm.student.predictor import changed_sampling
+    from storm.videos.decoding.isolated import sample_isolated
 
     section = read_section(checkpoint)
     section.require(k)
@@ -92,8 +92,8 @@ def answer(
     (reply,) = answering.stream([answering.prepare(asked)], intervention=changed, latents=True)
     near = None
     if show_latents and source is not None and reply.latents is not None:
-        from storm.cli.strip import save_strip
         from storm.latent_targets.nearest import neighbours
+        from storm.report.strip import save_strip
 
         near = neighbours(reply.latents.numpy(), source)
         with told(show_latents, "--show-latents"):
@@ -124,12 +124,13 @@ def require_device(device: str) -> None:
 
 def _targets_of(checkpoint: Path, given: Path | None) -> Artifact:
     """The latent_targets artifact that a checkpoint was trained with."""
-    from storm.store import artifact_around
+    from storm.artifacts.artifact import artifact_around
+    from storm.artifacts.store import upstream
 
     if given is not None:
         return artifact_around(given / "manifest.json")
     try:
-        return artifact_around(checkpoint).upstream("latent_targets")
+        return upstream(artifact_around(checkpoint), "latent_targets")
     except StoreError as error:
         raise StoreError(
             f"expected a checkpoint of a sealed training with latents, found {checkpoint} "
@@ -144,7 +145,7 @@ def _facts(
     intervention: str,
     near: Sequence[Neighbour] | None,
 ) -> dict[str, Any]:
-    from storm.records import LETTERS
+    from storm.config import LETTERS
 
     facts: dict[str, Any] = {
         "answer": reply.text.strip(),

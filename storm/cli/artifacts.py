@@ -16,7 +16,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """What is made, what is half made, what is missing, and what was quarantined."""
-    from storm.report import stage_states
+    from storm.report.report import stage_states
 
     states = stage_states(root, profile, overrides)
     if as_json:
@@ -36,7 +36,7 @@ def results(
 ) -> None:
     """The table of arms, with 95 % intervals clustered by video."""
     if as_json:
-        from storm.report import read_results
+        from storm.report.report import read_results
 
         print(json.dumps(read_results(root, profile, overrides), indent=1))
     else:
@@ -50,12 +50,12 @@ def report(
     root: Root = "artifacts",
 ) -> None:
     """Write the HTML report and print its path."""
-    from storm.report import write_report
+    from storm.report.report import write_report
 
     print(write_report(root, profile, overrides))
 
 
 def print_results(root: str, profile: str, overrides: Sequence[str]) -> None:
-    from storm.report import read_results, table_of
+    from storm.report.report import read_results, table_of
 
     print_table(table_of(read_results(root, profile, overrides)))

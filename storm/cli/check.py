@@ -31,7 +31,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Count, measure and probe questions and videos; exit 65 if a run would refuse too many."""
-    from storm.videos.check import check_questions
+    from storm.videos.questions.check import check_questions
 
     source = _source(data, root, kind, columns, split, revision)
     found = check_questions(source, decode=decode, workers=workers, share=share)
@@ -54,8 +54,8 @@ def _source(
 ) -> Any:
     from pydantic import ValidationError
 
-    from storm.videos.hub import QuestionDataset
-    from storm.videos.sources import QuestionFile
+    from storm.videos.questions.hub import QuestionDataset
+    from storm.videos.questions.sources import QuestionFile
 
     named = {role: name for role, _, name in (column.partition("=") for column in columns)}
     common = {"questions": data, "root": root, "columns": named}

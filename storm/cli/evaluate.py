@@ -17,11 +17,12 @@ from storm.errors import ConfigError
 from storm.student.modes import MODES
 
 if TYPE_CHECKING:
-    from storm.benchmarks.evaluated import Evaluated
-    from storm.benchmarks.evaluation import EvaluationStage
-    from storm.benchmarks.latency import LatencyStage
-    from storm.runtime import Event, Runtime
-    from storm.store import Store
+    from storm.artifacts.store import Store
+    from storm.evaluation.evaluations import EvaluationStage
+    from storm.evaluation.latency import LatencyStage
+    from storm.evaluation.summary import Evaluated
+    from storm.process.run_child import Event
+    from storm.runtime import Runtime
 
 
 @app.command()
@@ -83,12 +84,13 @@ def evaluate(
             raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if fps is not None and fps <= 0:
         raise ConfigError(f"expected --fps above 0, found {fps:g}")
-    from storm.benchmarks.asking import CheckpointFolder
-    from storm.benchmarks.config import BenchmarkConfig
-    from storm.benchmarks.evaluated import read, write
+    from storm.artifacts.fs import digest
+    from storm.artifacts.store import Store
     from storm.cli.answer import require_device, saved_dtype
+    from storm.evaluation.config import BenchmarkConfig
+    from storm.evaluation.query import CheckpointFolder
+    from storm.evaluation.summary import read, write
     from storm.runtime import Runtime
-    from storm.store import Store, digest
     from storm.student.checkpoint import read_section
 
     config = BenchmarkConfig(
@@ -133,7 +135,7 @@ def evaluate(
 
 def show_benchmarks(root: str, profile: str, overrides: Sequence[str]) -> None:
     """Print what a profile's benchmarks come to, and write it under the reports."""
-    from storm.report import write_benchmarks
+    from storm.report.report import write_benchmarks
 
     for folder, found in write_benchmarks(root, profile, overrides).items():
         _print(found)
@@ -159,7 +161,7 @@ def _make(
     wait: bool,
 ) -> bool:
     """Ask what is missing; whether everything is sealed afterwards."""
-    from storm.execution import execute, make_shard, pending, plan, prepare, seal
+    from storm.artifacts.make import execute, make_shard, pending, plan, prepare, seal
 
     def tell(event: Event) -> None:
         if "progress" in event and sys.stderr.isatty():
@@ -193,7 +195,7 @@ def _make(
 
 
 def _print(found: Evaluated) -> None:
-    from storm.benchmarks.shown import latencies
+    from storm.evaluation.tables import latencies
 
     for number, (mode, numbers) in enumerate(found.summary()["modes"].items()):
         if number:

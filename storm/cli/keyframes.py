@@ -26,7 +26,7 @@ def keyframes(
     from pydantic import TypeAdapter, ValidationError
 
     from storm.errors import ConfigError
-    from storm.keyframes.kinds import AnySelector
+    from storm.pipeline.selectors import AnySelector
     from storm.profiles import problems
 
     settings: dict[str, Any] = {}

@@ -52,13 +52,13 @@ def score(
     ),
 ) -> None:
     """Score responses: a line each, then what they come to; a table beside them."""
-    from storm.benchmarks.catalogue import find
+    from storm.artifacts.fs import write_atomic
     from storm.benchmarks.comparison import compare
     from storm.benchmarks.responses import read_responses
     from storm.benchmarks.scoring import aggregate, lines_of, summary_of
     from storm.benchmarks.scoring import score as score_responses
+    from storm.benchmarks.sets.catalogue import find
     from storm.errors import DataError
-    from storm.store import write_atomic
 
     chosen = find(benchmark)
     judge = judge_of(judge_url, judge_model, judge_key_env, judge_cache)
@@ -93,8 +93,8 @@ def judge_of(url: str | None, model: str, key_env: str, cache: Path) -> Judge | 
     from pydantic import ValidationError
 
     from storm.benchmarks.judge import ChatJudge
-    from storm.chat import ChatConfig
     from storm.errors import ConfigError
+    from storm.llm_client import ChatConfig
 
     try:
         config = ChatConfig.model_validate(
@@ -108,7 +108,7 @@ def judge_of(url: str | None, model: str, key_env: str, cache: Path) -> Judge | 
 
 
 def print_summary(found: Mapping[str, Any], title: str = "") -> None:
-    from storm.benchmarks.shown import accuracies
+    from storm.evaluation.tables import accuracies
 
     print_table(accuracies(found, title or found["benchmark"]))
     print()
@@ -134,7 +134,7 @@ def print_summary(found: Mapping[str, Any], title: str = "") -> None:
 def print_differences(found: Sequence[Difference]) -> None:
     if not found:
         return
-    from storm.benchmarks.shown import differences
+    from storm.evaluation.tables import differences
 
     print()
     print_table(differences(found))

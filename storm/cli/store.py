@@ -21,9 +21,9 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Read every sealed file and compare its sha256; exit 1 if one is damaged or missing."""
-    from storm.repair import faults
-    from storm.repair import repair as mend
-    from storm.store import Store
+    from storm.artifacts.store import Store
+    from storm.artifacts.verify import faults
+    from storm.artifacts.verify import repair as mend
 
     artifacts, found = Store(root).planned(), []
     for artifact in artifacts:
@@ -68,8 +68,8 @@ def explain(
     root: Root = "artifacts",
 ) -> None:
     """Why a stage is cached or has to run, and what differs from what was made last."""
-    from storm.explain import reasons
-    from storm.store import Store
+    from storm.artifacts.explain import reasons
+    from storm.artifacts.store import Store
 
     wanted = next(s for s, _ in _graph(profile, overrides, root, stage) if s.title == stage)
     for line in reasons(wanted, Store(root)):
@@ -77,7 +77,7 @@ def explain(
 
 
 def _left_out(stage: Any, artifact: Any) -> Iterator[dict[str, str]]:
-    from storm.journal import read, scan
+    from storm.artifacts.journal import read, scan
 
     if artifact.has_manifest:
         yield from artifact.manifest()["quarantined"]
@@ -93,9 +93,9 @@ def _graph(
     profile: str, overrides: list[str], root: str, up_to: str = "results"
 ) -> Iterator[tuple[Any, Any]]:
     """The stages of a profile with their artifacts, inputs first."""
-    from storm.pipeline import assemble
+    from storm.artifacts.store import Store
+    from storm.pipeline.assemble import assemble
     from storm.profiles import load
-    from storm.store import Store
 
     store = Store(root)
     for stage in assemble(load(profile, overrides)).up_to(up_to):

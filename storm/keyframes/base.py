@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from storm.records import KeyframeReason, Keyframes
 
 if TYPE_CHECKING:
-    from storm.videos.decode import VideoInfo
+    from storm.videos.decoding.decode import VideoInfo
 
 
 class Selector(Protocol):
@@ -85,9 +85,9 @@ def make_keyframes(
 
     `held` are all frames of the video as they were decoded, if they are still there.
     """
-    from storm.videos.decode import fetch
-    from storm.videos.encode import jpeg
-    from storm.videos.readers import Painter
+    from storm.videos.decoding.decode import fetch
+    from storm.videos.decoding.encode import jpeg
+    from storm.videos.decoding.readers import Painter
 
     choices = sorted(choices, key=lambda c: c.index)
     chosen = [c.index for c in choices]

@@ -21,7 +21,7 @@ from storm.keyframes.shots import Cut
 from storm.records import Keyframes
 
 if TYPE_CHECKING:
-    from storm.videos.decode import VideoInfo
+    from storm.videos.decoding.decode import VideoInfo
 
 _HEADER_BYTES = 100  # of a packet: what it takes to say that nothing moved
 
@@ -43,7 +43,7 @@ class FastSelector:
         self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo. A codec whose packets say nothing gets coverage alone."""
-        from storm.videos.decode import probe
+        from storm.videos.decoding.decode import probe
 
         info = probe(path)
         edge_px = self.config.image_edge_px

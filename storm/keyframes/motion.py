@@ -25,7 +25,7 @@ from storm.keyframes.signals import Signals, measure
 from storm.records import Keyframes
 
 if TYPE_CHECKING:
-    from storm.videos.decode import VideoInfo
+    from storm.videos.decoding.decode import VideoInfo
 
 _FLOW = 0.15  # weight of flow beside change
 _HELD_BYTES = 512 * 2**20  # decoded frames kept; the images of a larger video are fetched again
@@ -54,7 +54,7 @@ class MotionSelector:
         self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
-        from storm.videos.decode import probe
+        from storm.videos.decoding.decode import probe
 
         info = probe(path)
         signals, held = self.look(path, info)
@@ -64,7 +64,7 @@ class MotionSelector:
 
     def look(self, path: Path, info: VideoInfo) -> tuple[Signals, list[Any]]:
         """The one decoding pass; also all its frames, or none if they are too large to hold."""
-        from storm.videos.decode import stream
+        from storm.videos.decoding.decode import stream
 
         config = self.config
         fits = info.frames * info.width_px * info.height_px * 3 <= _HELD_BYTES

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from storm.digests import COMMIT, require_weights, weights_identity
+from storm.artifacts.hash_cache import COMMIT, require_weights, weights_identity
 from storm.keyframes.base import Choice, SelectorConfig, fill_gaps, make_keyframes
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.peaks import apart
@@ -62,7 +62,7 @@ class QuerySelector:
         self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
-        from storm.videos.decode import fetch, interval_middles, probe
+        from storm.videos.decoding.decode import fetch, interval_middles, probe
 
         config, info = self.config, probe(path)
         times = np.array(info.pts_seconds)

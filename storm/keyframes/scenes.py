@@ -15,7 +15,7 @@ from storm.keyframes.base import Choice, SelectorConfig, fill_gaps, make_keyfram
 from storm.records import Keyframes
 
 if TYPE_CHECKING:
-    from storm.videos.decode import VideoInfo
+    from storm.videos.decoding.decode import VideoInfo
 
 
 class ScenesSelector:
@@ -35,7 +35,7 @@ class ScenesSelector:
         self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo; BackendMissing without the package scenedetect."""
-        from storm.videos.decode import probe
+        from storm.videos.decoding.decode import probe
 
         info = probe(path)
         bounds = [0, *self.cuts(path, info), info.frames]
@@ -49,7 +49,7 @@ class ScenesSelector:
 
     def cuts(self, path: Path, info: VideoInfo) -> list[int]:
         """The first frame of each scene but the first, in order."""
-        from storm.videos.decode import stream
+        from storm.videos.decoding.decode import stream
 
         time_of, detector = self._detector()
         paint = _Bgr(self.config.edge_px)

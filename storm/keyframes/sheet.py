@@ -14,7 +14,7 @@ def contact_sheet(keyframes: Keyframes, columns: int = 4, width_px: int = 256) -
     import cv2
     from PIL import Image, ImageDraw
 
-    from storm.videos.encode import unjpeg
+    from storm.videos.decoding.encode import unjpeg
 
     frames = [unjpeg(image) for image in keyframes.images]
     height_px = round(width_px * frames[0].shape[0] / frames[0].shape[1])

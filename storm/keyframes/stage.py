@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from storm.artifacts.fs import digest
+from storm.artifacts.stage import Context, Stage
+from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.records import Keyframes, Rejected
-from storm.stage import Context, Stage
-from storm.store import Store, digest
 from storm.videos.stage import VideoStage, videos_of
 
 

@@ -24,7 +24,7 @@ class UniformSelector:
         self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
-        from storm.videos.decode import interval_middles, probe
+        from storm.videos.decoding.decode import interval_middles, probe
 
         info, k = probe(path), self.config.k
         middles = interval_middles(info.duration_seconds, k)

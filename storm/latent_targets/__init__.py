@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storm.latent_targets.loader import Targets
+    from storm.latent_targets.dataset import Targets
 
 
 def load(folder: Path | str) -> Targets:
@@ -15,8 +15,8 @@ def load(folder: Path | str) -> Targets:
     Raises `NotSealed`, or `StoreError` if a shard is not as it was sealed: each is read once for
     that. `Targets(paths)` opens shards without a look at their contents.
     """
-    from storm.latent_targets.loader import Targets
-    from storm.store import Artifact
+    from storm.artifacts.artifact import Artifact
+    from storm.latent_targets.dataset import Targets
 
     folder = Path(folder)
     return Targets(Artifact(folder, folder.parent.name, folder.name).shard_paths())

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from storm.artifacts.artifact import Artifact
+from storm.artifacts.store import upstream
 from storm.errors import DataError
 from storm.records import LatentTarget, ThoughtVideo
-from storm.store import Artifact
 from storm.tensors import as_tensor
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def neighbours(latents: np.ndarray, made: Artifact) -> list[Neighbour]:
 
     Slot i of K stands for the i-th of K equal parts of a clip's sampled frames.
     """
-    clips = made.upstream("thought_videos")
+    clips = upstream(made, "thought_videos")
     seen = FrameSampling.model_validate(made.manifest()["configuration"]["sampling"])
     sampling = FrameSampling(frames=seen.frames)  # at full size: this is for people
     blobs: dict[str, Path] = {c.id: clips.path / c.blob for c in clips.rows(ThoughtVideo)}

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from storm.artifacts.stage import Context, Row, Stage
+from storm.artifacts.store import Store
+from storm.config import Dtype
 from storm.errors import UnreadableVideo
+from storm.features.video_features import load_student, tower_of
 from storm.records import Checkpoint, LatentTarget, Rejected, VideoFeatures
-from storm.stage import Context, Row, Stage
-from storm.store import Store
 from storm.tensors import as_array, as_tensor
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.video_features.stage import Dtype, load_student, tower_of
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 if TYPE_CHECKING:
     import torch

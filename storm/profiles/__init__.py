@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from storm.errors import ConfigError
-from storm.pipeline import PipelineConfig
+from storm.pipeline.config import PipelineConfig
 
 FOLDER = Path(__file__).parent
 

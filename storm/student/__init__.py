@@ -12,9 +12,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storm.student.answering import Answering, Frames, Question, Reply
     from storm.student.batch import Batch, Example, VideoTokens, prompt_of
     from storm.student.generate import Answer, AttentionMap
+    from storm.student.importing import PretrainedConfig
     from storm.student.interventions import (
         Drop,
         Given,
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
         Zero,
     )
     from storm.student.jacobi import Jacobi
-    from storm.student.latents import LatentConfig
-    from storm.student.pretrained import PretrainedConfig
+    from storm.student.latent_head import LatentConfig
+    from storm.student.predictor import Answering, Frames, Question, Reply
     from storm.student.rollout import Mixed, StudentOutput
     from storm.student.student import Student
-    from storm.student.tiny import TinyConfig
+    from storm.student.tiny.tiny import TinyConfig
 
 _HOMES = {
-    "answering": ("Answering", "Frames", "Question", "Reply"),
+    "predictor": ("Answering", "Frames", "Question", "Reply"),
     "batch": ("Batch", "Example", "VideoTokens", "prompt_of"),
     "generate": ("Answer", "AttentionMap"),
     "interventions": (
@@ -57,11 +57,11 @@ _HOMES = {
         "Zero",
     ),
     "jacobi": ("Jacobi",),
-    "latents": ("LatentConfig",),
-    "pretrained": ("PretrainedConfig",),
+    "latent_head": ("LatentConfig",),
+    "importing": ("PretrainedConfig",),
     "rollout": ("Mixed", "StudentOutput"),
     "student": ("Student",),
-    "tiny": ("TinyConfig",),
+    "tiny.tiny": ("TinyConfig",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from storm.errors import ConfigError, DataError
-from storm.student.custom_generate import after_vision
+from storm.student.export.custom_generate import after_vision
 
 if TYPE_CHECKING:
     from storm.student.attention import Prefix, Step

@@ -16,7 +16,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from storm.student.recurrent import States
+from storm.student.linear_state import States
 
 NAME = "storm"
 KeyValue = tuple[torch.Tensor, torch.Tensor]  # (B, heads, tokens, head size) each

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from storm.config import LETTERS
 from storm.errors import DataError
-from storm.records import LETTERS, VideoFeatures
+from storm.records import VideoFeatures
 from storm.tensors import as_array, as_tensor
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from storm.artifacts.fs import write_atomic
 from storm.errors import ConfigError
-from storm.store import write_atomic
-from storm.student.latents import CheckpointSection
-from storm.student.pretrained import require_folder
+from storm.student.importing import require_folder
+from storm.student.latent_head import CheckpointSection
 from storm.student.student import Student
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 HEAD_FILE = "latent_head.safetensors"
 GENERATE_FILE = "custom_generate/generate.py"
@@ -48,7 +48,7 @@ def save(student: Student, path: Path) -> None:
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
     (path / GENERATE_FILE).parent.mkdir(exist_ok=True)
-    shutil.copyfile(Path(__file__).with_name("custom_generate.py"), path / GENERATE_FILE)
+    shutil.copyfile(Path(__file__).parent / "export" / "custom_generate.py", path / GENERATE_FILE)
     head = {name: value.contiguous() for name, value in student.head.state_dict().items()}
     if head:
         save_file(head, path / HEAD_FILE)

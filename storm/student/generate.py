@@ -10,10 +10,10 @@ import torch
 from storm.errors import ConfigError
 from storm.student.attention import Prefix, Step, key_bias
 from storm.student.batch import Batch
-from storm.student.clock import Clock, Timings
 from storm.student.interventions import Intervention
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
 from storm.student.rollout import run_prefix
+from storm.student.timing import Clock, Timings
 
 if TYPE_CHECKING:
     from storm.student.student import Student

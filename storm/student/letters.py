@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from storm.records import LETTERS
+from storm.config import LETTERS
 
 _LATIN = "A-Za-z\u00c0-\u024f"
 

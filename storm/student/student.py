@@ -16,16 +16,16 @@ from storm.student import batch as batches
 from storm.student.adapters import Pixels, adapter_for
 from storm.student.batch import Batch, Example, VideoTokens
 from storm.student.jacobi import Jacobi
-from storm.student.latents import LatentConfig
+from storm.student.latent_head import LatentConfig
 from storm.student.modes import MODES, Mode
 from storm.student.prompts import Prompts
 from storm.student.rollout import Feeding, Mixed, StudentOutput
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 if TYPE_CHECKING:
-    from storm.student.answering import Reply, Video
     from storm.student.generate import Answer
     from storm.student.interventions import Intervention
+    from storm.student.predictor import Reply, Video
 
 
 class Student(nn.Module):
@@ -234,7 +234,7 @@ class Student(nn.Module):
         instead of K steps. `raw`: the questions are whole prompts. See
         `storm.student.answering` for many questions, and for what a Reply holds.
         """
-        from storm.student.answering import Answering, questions_of
+        from storm.student.predictor import Answering, questions_of
 
         self.latent.require(k)
         if mode not in MODES:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from storm.chat import NoReply, Reply
+from storm.llm_client import NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
 from storm.thought_prompts.base import TeacherRequest
 from storm.thought_prompts.instruction import Turn, conversation, correction, tag_of

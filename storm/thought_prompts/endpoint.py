@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from storm.chat import ChatClient, ChatConfig, Ledger, Message, NoReply, Reply
+from storm.llm_client import ChatClient, ChatConfig, Ledger, Message, NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import Thought, dialogue

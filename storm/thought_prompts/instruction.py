@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from storm.records import LETTERS, VideoSample
-from storm.store import digest
+from storm.artifacts.fs import digest
+from storm.config import LETTERS
+from storm.records import VideoSample
 from storm.thought_prompts.base import TeacherRequest
 
 Instruction = Literal["steps-1"]

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storm.chat import NoReply, Reply
-from storm.digests import cached_sha256_tree
+from storm.artifacts.hash_cache import cached_sha256_tree
 from storm.errors import BackendMissing
+from storm.llm_client import NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
-from storm.student.pretrained import require_folder
-from storm.student.tiny import TinyConfig
+from storm.student.importing import require_folder
+from storm.student.tiny.tiny import TinyConfig
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import dialogue
 from storm.thought_prompts.instruction import INSTRUCTION, Instruction, Turn

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from storm.artifacts.stage import Context, Stage
+from storm.artifacts.store import Store
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtPrompt
-from storm.stage import Context, Stage
-from storm.store import Store
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.videos.stage import VideoStage
 

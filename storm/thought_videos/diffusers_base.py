@@ -14,11 +14,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from storm.digests import COMMIT, require_weights, weights_identity
+from storm.artifacts.hash_cache import COMMIT, require_weights, weights_identity
 from storm.errors import BackendMissing, ConfigError
 from storm.records import Keyframes, Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
-from storm.videos.encode import unjpeg
+from storm.videos.decoding.encode import unjpeg
 
 
 class TinyPipeline(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from storm.records import Keyframes, Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
-from storm.videos.encode import unjpeg
+from storm.videos.decoding.encode import unjpeg
 
 
 class KeyframesGenerator:

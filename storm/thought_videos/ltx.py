@@ -9,12 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import (
-    DiffusersConfig,
-    DiffusersGenerator,
-    picture,
-    placed,
-)
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, picture, placed
 
 
 class LTXConditionGenerator(DiffusersGenerator):

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.thought_videos.base import Drawn, GeneratorRequest, fit
-from storm.videos.encode import unjpeg
+from storm.videos.decoding.encode import unjpeg
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from storm.errors import UnreadableVideo
 from storm.records import Rejected
 from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 
 class SourceGenerator:

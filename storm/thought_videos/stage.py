@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from storm.artifacts.fs import digest, renamed_into, sha256_file
+from storm.artifacts.stage import Context, Stage
+from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtVideo
-from storm.stage import Context, Stage
-from storm.store import Store, digest, renamed_into, sha256_file
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.base import GeneratorRequest
 from storm.thought_videos.quality import QualityGate
-from storm.videos.encode import encode_mp4
+from storm.videos.decoding.encode import encode_mp4
 from storm.videos.stage import VideoStage, videos_of
 
 

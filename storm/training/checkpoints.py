@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from storm.store import sha256_file, sync_folder, write_json
+from storm.artifacts.fs import sha256_file, sync_folder, write_json
 
 RECORD = "complete.json"
 KEEP = 2  # checkpoints of one training

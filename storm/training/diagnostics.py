@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from storm.training import order
+from storm.training import data_order as order
 
 if TYPE_CHECKING:
     from storm.student import Student

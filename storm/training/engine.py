@@ -130,7 +130,7 @@ class Engine:
     def save(self, folder: Path) -> None:
         """Every rank's part of what learns and of the optimiser, into `folder`; all ranks call it.
 
-        Frozen weights are left out: a phase always starts from the same student.
+        FrozenModel weights are left out: a phase always starts from the same student.
         """
         self._engine.save_checkpoint(
             str(folder.parent), tag=folder.name, save_latest=False, exclude_frozen_parameters=True
@@ -176,6 +176,6 @@ def release_memory() -> None:
 
 def seed_everything(*parts: Any) -> None:
     """Torch's generators from `parts` alone: what a step draws needs no saved state."""
-    from storm.training.order import generator
+    from storm.training.data_order import generator
 
     torch.manual_seed(int(generator("torch", *parts).integers(2**62)))

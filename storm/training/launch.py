@@ -10,7 +10,7 @@ import json
 import sys
 from signal import SIGKILL, SIGTERM, Signals
 
-from storm.runtime import watch_owner
+from storm.process.run_child import watch_owner
 
 
 def main(ranks: int, spec: str) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from storm.training import order
+from storm.training import data_order as order
 from storm.training.diagnostics import diagnose
 from storm.training.questions import load_questions
 from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from storm.artifacts.artifact import read_rows
+from storm.config import LETTERS
 from storm.errors import DataError
-from storm.latent_targets.loader import Targets
-from storm.records import LETTERS, VideoFeatures, VideoSample
-from storm.store import read_rows
-from storm.training import order
+from storm.latent_targets.dataset import Targets
+from storm.records import VideoFeatures, VideoSample
+from storm.training import data_order as order
 from storm.training.spec import TrainingSpec
 
 if TYPE_CHECKING:

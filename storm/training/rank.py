@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from storm.artifacts.fs import digest, read_json, write_json
 from storm.errors import ConfigError, StageFailed, StormError
-from storm.runtime import watch_owner
-from storm.store import digest, read_json, write_json
+from storm.process.run_child import watch_owner
 from storm.training import checkpoints
 from storm.training.metrics import Emit, Metrics, take_stdout
 from storm.training.spec import Phase, TrainingSpec

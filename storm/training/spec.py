@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.runtime import Runtime
+from storm.shell_game.scene import World
 from storm.student.lora import Lora
-from storm.videos.sampling import FrameSampling
-from storm.world.scene import World
+from storm.videos.decoding.sampling import FrameSampling
 
 if TYPE_CHECKING:
     from storm.student import Student
@@ -27,11 +28,7 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MixedFeeding(Frozen):
+class MixedFeeding(FrozenModel):
     """Each row draws: with probability `p` its own latents are fed back, else the targets."""
 
     kind: Literal["mixed"] = "mixed"
@@ -43,7 +40,7 @@ class MixedFeeding(Frozen):
         return Mixed(self.p)
 
 
-class JacobiFeeding(Frozen):
+class JacobiFeeding(FrozenModel):
     """The rollout by `sweeps` parallel passes over all latents (see storm.student.jacobi)."""
 
     kind: Literal["jacobi"] = "jacobi"
@@ -55,7 +52,7 @@ class JacobiFeeding(Frozen):
         return Jacobi(self.sweeps)
 
 
-class Schedule(Frozen):
+class Schedule(FrozenModel):
     """How long and how fast a phase learns: AdamW, warm-up, then a cosine."""
 
     parts: ClassVar[int] = 1  # a batch is made of so many equal parts, each from one source
@@ -125,7 +122,7 @@ class VisionPhase(Schedule):
     weight_decay: float = 0.05
 
     def build(self, spec: TrainingSpec, student: Student) -> Objective:
-        from storm.training.curriculum import VisionObjective
+        from storm.shell_game.curriculum import VisionObjective
 
         return VisionObjective(self, spec, student)
 
@@ -138,7 +135,7 @@ class TextPhase(Schedule):
     kind: Literal["curriculum_text"] = "curriculum_text"
 
     def build(self, spec: TrainingSpec, student: Student) -> Objective:
-        from storm.training.curriculum import TextObjective
+        from storm.shell_game.curriculum import TextObjective
 
         return TextObjective(self, spec, student)
 
@@ -165,7 +162,7 @@ def check_training(phases: Iterable[Schedule], runtime: Runtime, dtype: str) -> 
         )
 
 
-class RowFiles(Frozen):
+class RowFiles(FrozenModel):
     """Sealed Arrow shards (stream format); joined by question id and video id."""
 
     samples: tuple[Path, ...]  # VideoSample; only rows of split `train` are used
@@ -173,7 +170,7 @@ class RowFiles(Frozen):
     targets: tuple[Path, ...] = ()  # LatentTarget; needed by `align` phases
 
 
-class CurriculumFiles(Frozen):
+class CurriculumFiles(FrozenModel):
     """The shell world's base videos and what is true of them."""
 
     videos: dict[str, Path]  # video id -> file
@@ -182,7 +179,7 @@ class CurriculumFiles(Frozen):
     sampling: FrameSampling
 
 
-class TrainingSpec(Frozen):
+class TrainingSpec(FrozenModel):
     student: Path  # folder of the student to start from
     out: Path  # folder of the trained student, made at the end in one rename
     work: Path  # checkpoints, metrics.jsonl, summary.json

@@ -18,18 +18,19 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import TypeAdapter
 
+from storm.artifacts.fs import read_json, renamed_into, sha256_tree, write_atomic
+from storm.artifacts.stage import Context, OnEvent, Stage
+from storm.artifacts.store import Store
 from storm.errors import StageFailed
+from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint
-from storm.stage import Context, OnEvent, Stage
-from storm.store import Store, read_json, renamed_into, sha256_tree, write_atomic
+from storm.shell_game.scene import Scene
+from storm.shell_game.videos import ShellVideos
 from storm.student.lora import Lora
 from storm.training.spec import CurriculumFiles, Phase, RowFiles, TrainingSpec
-from storm.video_features.stage import VideoFeaturesStage
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import VideoStage
-from storm.world.scene import Scene
-from storm.world.stage import ShellVideos
 
 _ITEM = "checkpoint"
 
@@ -179,7 +180,7 @@ class ShellBase(Base):
     videos: ShellVideos
 
     def start(self, context: Context, work: Path) -> Path:
-        from storm.training.curriculum import corpus
+        from storm.shell_game.curriculum import corpus
 
         folder = work / "student"
         if not folder.exists():

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from storm.digests import cached_sha256
+from storm.artifacts.fs import digest
+from storm.artifacts.hash_cache import cached_sha256
+from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
-from storm.stage import Context, Stage, not_identity
-from storm.store import Store, digest
-from storm.videos.sources import Questions, Sampled
+from storm.videos.questions.sources import Questions, Sampled
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class QuestionVideos(VideoStage):
                 yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
 
     def _problem(self, store: Store, path: Path, sample: VideoSample) -> UnreadableVideo | None:
-        from storm.videos.decode import check
+        from storm.videos.decoding.decode import check
 
         try:
             check(path)

@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from storm.benchmarks.catalogue import find
 from storm.benchmarks.comparison import paired_bootstrap
 from storm.benchmarks.responses import read_responses
 from storm.benchmarks.scoring import aggregate, lines_of, score, summary_of
+from storm.benchmarks.sets.catalogue import find
 from tests.bench.measure import Row, at_most, compare
 
 _SAID = (

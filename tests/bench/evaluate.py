@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from storm.benchmarks.asking import replies_to, windows
+from storm.evaluation.query import replies_to, windows
 from storm.student import Answering, Frames, Question, Student, TinyConfig
 from tests.bench.measure import Row, at_least, compare
 

@@ -21,7 +21,7 @@ from storm.keyframes.motion import MotionSelector
 from storm.keyframes.scenes import ScenesSelector
 from storm.keyframes.signals import measure
 from storm.keyframes.uniform import UniformSelector
-from storm.videos.decode import check, fetch, interval_middles, probe, stream
+from storm.videos.decoding.decode import check, fetch, interval_middles, probe, stream
 from tests.bench.measure import Row, at_least
 from tests.keyframes.planted import KINDS, plant
 

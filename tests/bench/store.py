@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from storm.execution import execute
-from storm.pipeline import assemble
+from storm.artifacts.arrow import column_as_numpy
+from storm.artifacts.artifact import write_shard
+from storm.artifacts.fs import sync_folder
+from storm.artifacts.make import execute
+from storm.artifacts.shard import open_shard
+from storm.artifacts.store import Store
+from storm.pipeline.assemble import assemble
 from storm.profiles import load
 from storm.records import LatentTarget
-from storm.shards import open_shard
-from storm.store import Store, sync_folder, write_shard
-from storm.tables import column_as_numpy
 from storm.videos.stage import VideoStage, videos_of
 from tests.bench.measure import Row, at_least, at_most, compare
 

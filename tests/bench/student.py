@@ -18,7 +18,7 @@ from storm.student import Batch, Example, Jacobi, LatentConfig, Student, TinyCon
 from storm.student.attention import Prefix, Step
 from storm.student.jacobi import latents_before_last_sweep
 from storm.student.rollout import run_prefix
-from storm.student.tiny import TextShape, VisionShape
+from storm.student.tiny.tiny import TextShape, VisionShape
 from tests.bench.measure import Row, at_least, at_most, beside, compare
 
 LAYERS, KEY_WIDTH = 6, 2 * 64

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from storm.execution import execute
-from storm.latent_targets.loader import Targets
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
+from storm.latent_targets.dataset import Targets
 from storm.runtime import Runtime
-from storm.store import Store
 from tests.bench.measure import Row, at_least, at_most, compare
 
 MILLION, BATCH, SHARDS = 1_000_000, 256, 4

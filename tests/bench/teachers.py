@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from storm.chat import ChatConfig
+from storm.llm_client import ChatConfig
 from storm.thought_prompts.base import TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
 from tests.bench.measure import Row, at_least, at_most

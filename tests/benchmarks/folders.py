@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storm.videos.encode import encode_mp4, jpeg
+from storm.videos.decoding.encode import encode_mp4, jpeg
 from tests.benchmarks.docs import caption_doc, doc_of
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), np.uint8)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from storm.student import LatentConfig, Student, TinyConfig
-from storm.student.tiny import TextShape, VisionShape
-from storm.videos.sampling import FrameSampling
+from storm.student.tiny.tiny import TextShape, VisionShape
+from storm.videos.decoding.sampling import FrameSampling
 
 SAMPLING = FrameSampling(frames=4, size_px=32)
 

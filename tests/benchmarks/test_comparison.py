@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from storm.benchmarks.catalogue import find
 from storm.benchmarks.comparison import compare, holm, paired_bootstrap
 from storm.benchmarks.scoring import Answered, Run, score
+from storm.benchmarks.sets.catalogue import find
 from storm.benchmarks.statistics import clustered_error, clustered_interval
 from storm.errors import DataError
 from tests.benchmarks.docs import doc_of

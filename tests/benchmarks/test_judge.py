@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from storm.benchmarks.benchmark import JudgeRequest
-from storm.benchmarks.catalogue import find
 from storm.benchmarks.judge import ChatJudge, read_opinion
 from storm.benchmarks.scoring import Answered, aggregate, score
-from storm.chat import ChatConfig, Reply
+from storm.benchmarks.sets.catalogue import find
 from storm.cli import main
 from storm.errors import StageFailed
+from storm.llm_client import ChatConfig, Reply
 from tests.benchmarks.docs import doc_of
 from tests.support.scripted_server import Act, ScriptedServer, says
 

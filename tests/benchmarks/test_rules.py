@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from storm.benchmarks.catalogue import find
-from storm.benchmarks.cleaning import strip_reasoning, unwrap_answer
+from storm.benchmarks.rules.cleaning import strip_reasoning, unwrap_answer
 from storm.benchmarks.scoring import Answered, Scored, score
+from storm.benchmarks.sets.catalogue import find
 from tests.benchmarks import rules
 from tests.benchmarks.docs import CAPTION_ANSWERS, caption_doc, doc_of
 from tests.benchmarks.nasty import RESPONSES

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from storm.benchmarks.benchmark import Loaded, Source
-from storm.benchmarks.catalogue import find, names
 from storm.benchmarks.scoring import Answered, aggregate, score
-from storm.benchmarks.tables import read_table
+from storm.benchmarks.sets.catalogue import find, names
+from storm.benchmarks.sets.tables import read_table
 from storm.errors import ConfigError, DataError
-from storm.videos.decode import decode_all
-from storm.videos.encode import encode_mp4
+from storm.videos.decoding.decode import decode_all
+from storm.videos.decoding.encode import encode_mp4
 from tests.benchmarks import folders
 from tests.benchmarks.docs import doc_of
 

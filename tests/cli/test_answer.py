@@ -13,12 +13,12 @@ from PIL import Image
 from sealed_by_hand import seal_by_hand
 from thoughts_by_hand import QUESTIONS, thoughts
 
+from storm.artifacts.store import Store
 from storm.cli import main
-from storm.store import Store
 from storm.student import LatentConfig, TinyConfig, prompt_of
 from storm.student.checkpoint import record_sampling
-from storm.videos.encode import encode_mp4
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.encode import encode_mp4
+from storm.videos.decoding.sampling import FrameSampling
 
 K, HIDDEN = 2, 32
 QUESTION, OPTIONS = "Which cup hides the ball?", ("cup 1", "cup 2")

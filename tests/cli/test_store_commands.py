@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from storm.artifacts.fs import write_json
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.cli import main
 from storm.errors import StageFailed
-from storm.execution import execute
-from storm.pipeline import assemble
+from storm.pipeline.assemble import assemble
 from storm.profiles import load
 from storm.runtime import Runtime
-from storm.store import Store, write_json
-from storm.videos.encode import encode_mp4
+from storm.videos.decoding.encode import encode_mp4
 
 FEW = ["videos.counts.train=2", "videos.counts.test=2"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from flow_runs import REPO, Flow, flow
 
-from storm.videos.encode import encode_mp4
+from storm.videos.decoding.encode import encode_mp4
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 REAL = REPO.parent / "shared" / "clips" / "qa.json"

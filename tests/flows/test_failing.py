@@ -11,9 +11,9 @@ from toy_stages import Clips
 from flows.console import Console
 from flows.make import Maker
 from flows.run import each_once
+from storm.artifacts.plan import plan
+from storm.artifacts.store import Store
 from storm.errors import StageFailed
-from storm.planning import plan
-from storm.store import Store
 
 
 def test_what_waits_is_not_started_once_a_shard_failed(store: Store, diary: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from flow_runs import Done, Flow, flow
 
-from storm.pipeline import assemble
+from storm.pipeline.assemble import assemble
 from storm.profiles import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -94,7 +94,7 @@ def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
 def test_the_report_escapes_every_text(
     finished: tuple[Flow, Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storm import report
+    from storm.report import report
 
     evil = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
     usual = report._one_thought
@@ -141,7 +141,7 @@ def test_a_second_run_is_cached_and_starts_no_child(finished: tuple[Flow, Done])
     running = run.start("full_pipeline")
     children = []
     while running.poll() is None:
-        children += run.processes(named="storm.child").values()
+        children += run.processes(named="storm.process.child_main").values()
         time.sleep(0.2)
     again = run.end(running)
     assert again.code == 0, again.err
@@ -221,7 +221,7 @@ def test_a_killed_run_ends_with_the_same_artifacts(
             run.wait_for(
                 lambda n=sealed, p=running: (
                     p.poll() is not None
-                    or (len(run.sealed()) >= n and run.processes(named="storm.child"))
+                    or (len(run.sealed()) >= n and run.processes(named="storm.process.child_main"))
                 )
             )
             time.sleep(seconds)
@@ -253,7 +253,9 @@ def test_a_stopped_run_ends_soon_and_says_how_to_go_on(
 ) -> None:
     with flow(tmp_path / "artifacts", prefect_home) as run:
         running = run.start("full_pipeline")
-        run.wait_for(lambda: len(run.sealed()) > 1 and run.processes(named="storm.child"))
+        run.wait_for(
+            lambda: len(run.sealed()) > 1 and run.processes(named="storm.process.child_main")
+        )
         send = os.killpg if whom != "driver" else os.kill
         send(running.pid, number)
         began = time.monotonic()
@@ -269,7 +271,7 @@ def test_targets_alone_and_two_runs_at_once(tmp_path: Path, prefect_home: Path) 
     """One wins; another says who holds the workspace, or waits if it is asked to."""
     with flow(tmp_path / "artifacts", prefect_home) as run:
         first = run.start("generate_targets")
-        run.wait_for(lambda: run.processes(named="storm.child"))
+        run.wait_for(lambda: run.processes(named="storm.process.child_main"))
         second = run.run("generate_targets")
         assert second.code == 75, second.err
         assert re.fullmatch(

@@ -10,11 +10,11 @@ from teaching import NO_SETUP
 from storm.keyframes.fast import FastSelector
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.uniform import UniformSelector
-from storm.thought_prompts.shell import ShellTeacher, _frames
-from storm.videos.encode import encode_mp4
-from storm.world.render import render
-from storm.world.scene import World, sample_scenes
-from storm.world.script import script_of
+from storm.shell_game.render import render
+from storm.shell_game.scene import World, sample_scenes
+from storm.shell_game.script import script_of
+from storm.shell_game.teacher import ShellTeacher, _frames
+from storm.videos.decoding.encode import encode_mp4
 from tests.keyframes.planted import Planted, plant
 
 

@@ -12,10 +12,10 @@ from storm.keyframes.motion import MotionSelector
 from storm.keyframes.query import QuerySelector, relevance
 from storm.keyframes.scenes import ScenesSelector
 from storm.keyframes.uniform import UniformSelector
-from storm.videos.decode import decode_all
-from storm.videos.encode import encode_mp4, unjpeg
-from storm.world.render import render
-from storm.world.scene import World, sample_scenes
+from storm.shell_game.render import render
+from storm.shell_game.scene import World, sample_scenes
+from storm.videos.decoding.decode import decode_all
+from storm.videos.decoding.encode import encode_mp4, unjpeg
 
 CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "clips"
 WORLD = World()

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from storm.artifacts.stage import canonical
 from storm.errors import ConfigError
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.query import QuerySelector
 from storm.keyframes.stage import KeyframesStage
 from storm.records import VideoSample
-from storm.stage import canonical
 
 
 class Videos:

@@ -16,12 +16,13 @@ from torch.utils.data import DataLoader
 from toy_helpers import RUNTIME
 from toy_stages import chain
 
+from storm.artifacts.artifact import write_shard
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.errors import DataError, NotSealed, StoreError
-from storm.execution import execute
 from storm.latent_targets import load
-from storm.latent_targets.loader import Targets, epoch_order
+from storm.latent_targets.dataset import Targets, epoch_order
 from storm.records import LatentTarget
-from storm.store import Store, write_shard
 from storm.tensors import as_array, as_tensor
 
 ROWS, K, HIDDEN = 50, 2, 3
@@ -52,7 +53,7 @@ def written(folder: Path, dtype: torch.dtype = torch.bfloat16) -> Targets:
 def test_rows_come_back_as_they_were_in_any_order(
     tmp_path: Path, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storm.shards._BATCH_ROWS", 7)
+    monkeypatch.setattr("storm.artifacts.shard._BATCH_ROWS", 7)
     targets, made = written(tmp_path, dtype), [*rows(dtype), *rows(dtype, ROWS // 2)]
     assert (len(targets), targets.dtype, tuple(targets.shape)) == (ROWS, dtype, (K, HIDDEN))
     assert len(targets.blocks) == 2 * 4

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from thoughts_by_hand import FRAMES, QUESTIONS, grey_of, thoughts
 
-from storm.cli.strip import save_strip
+from storm.artifacts.store import Store, upstream
 from storm.errors import DataError, StoreError
 from storm.latent_targets.nearest import nearest_targets, neighbours
 from storm.records import LatentTarget
-from storm.store import Store
+from storm.report.strip import save_strip
 
 K, HIDDEN = 4, 6
 
@@ -57,4 +57,4 @@ def test_frames_are_those_of_the_slot(targets: np.ndarray, tmp_path: Path) -> No
         middle = picture[picture.shape[0] // 2 - 20, neighbour.slot * column + column // 2]
         assert abs(int(middle) - neighbour.frame.mean()) < 4
     with pytest.raises(StoreError, match="expected thought_videos among the inputs"):
-        neighbours(targets[0], made.upstream("thought_videos"))
+        neighbours(targets[0], upstream(made, "thought_videos"))

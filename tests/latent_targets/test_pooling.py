@@ -7,12 +7,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from storm.errors import ConfigError
-from storm.latent_targets.pooling import (
-    AttentionPooling,
-    FlatPooling,
-    Pooling,
-    TemporalPooling,
-)
+from storm.latent_targets.pooling import AttentionPooling, FlatPooling, Pooling, TemporalPooling
 
 
 def tokens(steps: int, per_step: int, hidden: int = 5) -> torch.Tensor:

@@ -15,18 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from storm.artifacts.make import execute
+from storm.artifacts.stage import Context, Stage
+from storm.artifacts.store import Store
 from storm.errors import DataError
-from storm.execution import execute
 from storm.latent_targets import load
 from storm.latent_targets.pooling import FlatPooling, TemporalPooling
 from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage
-from storm.pipeline import assemble
+from storm.pipeline.assemble import assemble
 from storm.profiles import load as load_profile
 from storm.runtime import Runtime
-from storm.stage import Context, Stage
-from storm.store import Store
 from storm.student import LatentConfig, TinyConfig
-from storm.student.tower import tower_digest
+from storm.student.tower_digest import tower_digest
 
 SETTINGS = [
     *("videos.counts.base=4", "videos.counts.train=2", "videos.counts.test=2", "curriculum=[]"),

@@ -23,7 +23,7 @@ import torch
 
 from storm.student import Example, LatentConfig, Student, TinyConfig, VideoTokens
 from storm.student import prompt_of as prompt_of
-from storm.student.tiny import TextShape, VisionShape
+from storm.student.tiny.tiny import TextShape, VisionShape
 
 torch.set_num_threads(1)
 K = 4

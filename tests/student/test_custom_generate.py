@@ -160,7 +160,7 @@ def test_text_after_a_video_stands_behind_its_time(
     """Qwen2.5-VL's own get_rope_index by hand: two videos, text between them; a padded row."""
     from transformers import AutoModelForImageTextToText
 
-    from storm.student.custom_generate import generate
+    from storm.student.export.custom_generate import generate
 
     student = Student.from_pretrained(answered[0]["qwen2_5_vl"])
     nothing, pad = torch.zeros(0, 32), student.adapter.video_pad_id
@@ -215,7 +215,7 @@ def test_it_imports_nothing_of_this_project(answered: tuple[dict[str, Path], dic
 def test_wrong_use_is_refused(answered: tuple[dict[str, Path], dict[str, Any]]):
     from transformers import AutoModelForImageTextToText
 
-    from storm.student.custom_generate import generate
+    from storm.student.export.custom_generate import generate
 
     model: Any = AutoModelForImageTextToText.from_pretrained(answered[0]["qwen3_vl"])
     ids = torch.full((1, 4), 300)

@@ -24,10 +24,10 @@ from storm.student import (
     Swap,
     prompt_of,
 )
-from storm.student.answering import REASONING_PROMPT, final_answer
 from storm.student.generate import Answer
-from storm.videos.encode import encode_mp4
-from storm.videos.sampling import FrameSampling
+from storm.student.predictor import REASONING_PROMPT, final_answer
+from storm.videos.decoding.encode import encode_mp4
+from storm.videos.decoding.sampling import FrameSampling
 
 VALUES = 5e-6
 SAMPLING = FrameSampling(frames=4, size_px=32)

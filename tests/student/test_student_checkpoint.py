@@ -14,7 +14,7 @@ from student_helpers import FAMILIES, K, gap, tiny
 from storm.errors import ConfigError
 from storm.student import Example, LatentConfig, PretrainedConfig, Student
 from storm.student.checkpoint import record_sampling
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.sampling import FrameSampling
 
 
 def test_saved_and_loaded_it_answers_the_same(
@@ -125,8 +125,8 @@ def _plain(folder: Path, out: Path) -> None:
     """The checkpoint as it would be without STORM: no section, no latent tokens."""
     from transformers import AutoModelForImageTextToText
 
-    from storm.student.tiny import _processor  # pyright: ignore[reportPrivateUsage]
-    from storm.student.tokenizer import train_tokenizer
+    from storm.student.tiny.tiny import _processor  # pyright: ignore[reportPrivateUsage]
+    from storm.student.tiny.tokenizer import train_tokenizer
 
     config = FAMILIES["qwen3_vl"]
     model = AutoModelForImageTextToText.from_pretrained(folder)

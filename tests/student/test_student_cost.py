@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from storm.student import Batch, Example, Jacobi, LatentConfig, Student
 from storm.student.attention import causal_mask
-from storm.student.tiny import TextShape
+from storm.student.tiny.tiny import TextShape
 
 LAYERS, HIDDEN, ROWS = 2, 64, 2
 

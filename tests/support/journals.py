@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from storm.journal import Entry, read, scan
+from storm.artifacts.journal import Entry, read, scan
 
 
 def replay(path: Path, row_type: type, *, repair: bool = True) -> dict[str, Entry]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from scale_stages import chain
 
-from storm.execution import execute
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.runtime import Runtime
-from storm.store import Store
 
 
 def main(root: str, count: str) -> None:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.store import Store
 from storm.records import LatentTarget
-from storm.stage import Context, Stage, not_identity
-from storm.store import Store
 
 
 @dataclass(frozen=True)

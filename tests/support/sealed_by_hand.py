@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from storm.store import (
-    FORMAT,
-    Artifact,
-    Store,
-    digest,
-    sha256_file,
-    write_json,
-    write_shard,
-)
+from storm.artifacts.artifact import FORMAT, Artifact, write_shard
+from storm.artifacts.fs import digest, sha256_file, write_json
+from storm.artifacts.store import Store
 
 
 def seal_by_hand(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from storm.thought_videos.kinds import AnyGenerator
+from storm.pipeline.generators import AnyGenerator
 
 _MODEL: dict[str, Any] = {
     "pipeline": {"kind": "tiny_random"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from storm.student.tiny import TextShape, TinyConfig, VisionShape
+from storm.student.tiny.tiny import TextShape, TinyConfig, VisionShape
 
 TINY = TinyConfig(
     family="qwen2_5_vl",

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from teaching import teacher_request
 
-from storm.chat import ChatConfig
-from storm.execution import execute
+from storm.artifacts.make import execute
+from storm.artifacts.stage import Context, Stage
+from storm.artifacts.store import Store
+from storm.llm_client import ChatConfig
 from storm.records import Keyframes, VideoSample
 from storm.runtime import Runtime
-from storm.stage import Context, Stage
-from storm.store import Store
 from storm.thought_prompts.endpoint import EndpointTeacher
 from storm.thought_prompts.stage import ThoughtPromptsStage
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from storm.records import Keyframes, VideoSample
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
-from storm.videos.encode import jpeg
+from storm.videos.decoding.encode import jpeg
 
 NO_SETUP = TeacherSetup("cpu", Path("/dev/null/answers"), Path("/dev/null/ledger"))  # unused
 REASONS = ("first", "motion_peak", "last")

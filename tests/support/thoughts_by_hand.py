@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from sealed_by_hand import seal_by_hand
 
+from storm.artifacts.artifact import Artifact
+from storm.artifacts.fs import sha256_file
+from storm.artifacts.store import Store
 from storm.records import LatentTarget, ThoughtVideo
-from storm.store import Artifact, Store, sha256_file
-from storm.videos.encode import encode_mp4
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.encode import encode_mp4
+from storm.videos.decoding.sampling import FrameSampling
 
 FRAMES = 8
 QUESTIONS = ("first", "second")

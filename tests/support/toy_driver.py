@@ -8,10 +8,10 @@ from pathlib import Path
 
 from toy_stages import chain
 
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.errors import StormError
-from storm.execution import execute
 from storm.runtime import Runtime
-from storm.store import Store
 
 RUNTIME = Runtime(batch=4)
 

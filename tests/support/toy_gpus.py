@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from toy_stages import Clips
 
+from storm.artifacts.stage import Context
 from storm.records import Rejected, ThoughtVideo
-from storm.stage import Context
 
 
 @dataclass(frozen=True)

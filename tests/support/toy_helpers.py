@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from storm.execution import make_shard
+from storm.artifacts.artifact import Artifact
+from storm.artifacts.make import make_shard
+from storm.artifacts.stage import Stage
+from storm.artifacts.store import Store
 from storm.runtime import Runtime
-from storm.stage import Stage
-from storm.store import Artifact, Store
 
 RUNTIME = Runtime(batch=4)
 IDS = tuple(f"{n:02d}" for n in range(12))

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from storm.artifacts.fs import digest, renamed_into, sha256_file
+from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.store import Store
 from storm.errors import DataError
 from storm.records import LatentTarget, Rejected, ThoughtVideo
-from storm.stage import Context, Stage, not_identity
-from storm.store import Store, digest, renamed_into, sha256_file
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from storm.errors import UnreadableVideo
-from storm.videos.sampling import FrameSampling, Look
+from storm.videos.decoding.sampling import FrameSampling, Look
 
 
 class Troubled(FrameSampling):

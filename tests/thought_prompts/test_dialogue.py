@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from teaching import teacher_request
 
-from storm.chat import NoReply, Reply
+from storm.artifacts.fs import digest
+from storm.llm_client import NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
-from storm.store import digest
 from storm.thought_prompts.dialogue import BadReply, dialogue, read
 from storm.thought_prompts.instruction import INSTRUCTION, Turn, conversation, tag_of
 

@@ -17,10 +17,10 @@ from scripted_server import Act, ScriptedServer, says
 from teacher_driver import COUNT, make, stage_for
 from teaching import teacher_request, text_of, thought
 
-from storm.chat import ChatConfig
+from storm.artifacts.store import Store
 from storm.errors import StageFailed
+from storm.llm_client import ChatConfig
 from storm.records import Rejected, ThoughtPrompt
-from storm.store import Store
 from storm.thought_prompts.base import TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
 from storm.thought_prompts.instruction import tag_of

@@ -21,10 +21,10 @@ import torch
 from speaking import TINY, write_speaking
 from teaching import NO_SETUP, teacher_request
 
-from storm.chat import ChatConfig, Reply
+from storm.artifacts.stage import canonical
 from storm.errors import ConfigError
+from storm.llm_client import ChatConfig, Reply
 from storm.records import Rejected, ThoughtPrompt
-from storm.stage import canonical
 from storm.thought_prompts.base import TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
 from storm.thought_prompts.instruction import conversation

@@ -14,14 +14,14 @@ from scripted_server import Act, ScriptedServer, says
 from speaking import TINY, write_speaking
 from teaching import teacher_request, thought
 
-from storm.chat import ChatConfig
+from storm.artifacts.arrow import from_table, to_table
+from storm.llm_client import ChatConfig
+from storm.pipeline.teachers import AnyTeacher
 from storm.records import Rejected, ThoughtPrompt
-from storm.tables import from_table, to_table
+from storm.shell_game.teacher import ShellTeacher
 from storm.thought_prompts.base import Teacher, TeacherRequest, TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
-from storm.thought_prompts.kinds import AnyTeacher
 from storm.thought_prompts.local import PretrainedTeacher, TransformersTeacher
-from storm.thought_prompts.shell import ShellTeacher
 from storm.thought_prompts.template import TemplateTeacher
 
 AT_ONCE = 4

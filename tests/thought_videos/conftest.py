@@ -10,7 +10,7 @@ import pytest
 
 from storm.records import Keyframes, ThoughtPrompt
 from storm.thought_videos.base import GeneratorRequest
-from storm.videos.encode import encode_mp4, jpeg
+from storm.videos.decoding.encode import encode_mp4, jpeg
 
 Ask = Callable[..., GeneratorRequest]
 

@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 from small_generators import CONFIGS, MODELS, config
 
+from storm.shell_game.scene import World, sample_scenes
+from storm.shell_game.script import script_of, write_script
 from storm.thought_videos.base import Drawn
-from storm.world.scene import World, sample_scenes
-from storm.world.script import script_of, write_script
 
 ALL = pytest.mark.parametrize("name", CONFIGS)
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)
@@ -152,7 +152,7 @@ def test_lengths_and_sizes_that_a_pipeline_would_round_are_refused(name: str):
 
 @EACH_MODEL
 def test_identity_is_all_but_where_weights_wait(name: str):
-    from storm.stage import canonical
+    from storm.artifacts.stage import canonical
 
     same = canonical(config(name, offload="sequential"))
     assert same == canonical(config(name))

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from small_generators import MODELS, config
 
+from storm.artifacts.stage import canonical
 from storm.errors import BackendMissing, ConfigError
-from storm.stage import canonical
 from storm.thought_videos.diffusers_base import placed
 
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)

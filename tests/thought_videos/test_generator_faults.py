@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 from toy_generators import ScriptedGenerator
 
-from storm.execution import execute
-from storm.keyframes.kinds import UniformSelector
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.keyframes.stage import KeyframesStage
+from storm.pipeline.selectors import UniformSelector
 from storm.records import Rejected
 from storm.runtime import Runtime
-from storm.store import Store
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_prompts.template import TemplateTeacher
 from storm.thought_videos.base import Drawn
 from storm.thought_videos.quality import QualityGate
 from storm.thought_videos.stage import ThoughtVideosStage
-from storm.videos.sources import QuestionFile
+from storm.videos.questions.sources import QuestionFile
 from storm.videos.stage import QuestionVideos
 
 STEPS = ["model cuda", "sequential cuda", "tiles", "tiles 16 32"]

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from storm.artifacts.artifact import write_shard
 from storm.records import LatentTarget, VideoFeatures, VideoSample
 from storm.runtime import Runtime
-from storm.store import write_shard
 from storm.student import LatentConfig, TinyConfig, prompt_of
 from storm.training.spec import AlignPhase, AnswerPhase, RowFiles, TrainingSpec
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from storm.artifacts.artifact import read_rows, write_shard
 from storm.errors import DataError
 from storm.records import LatentTarget
-from storm.store import read_rows, write_shard
 from storm.student import Jacobi, Student
 from storm.training.diagnostics import diagnose, explained_variance
 from storm.training.questions import load_questions

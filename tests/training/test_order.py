@@ -3,9 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
+from storm.config import LETTERS
 from storm.errors import DataError
-from storm.records import LETTERS, VideoSample
-from storm.training import order
+from storm.records import VideoSample
+from storm.training import data_order as order
 from storm.training.questions import reordered
 from storm.training.schedule import learning_rate
 

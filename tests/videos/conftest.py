@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from storm.videos.encode import encode_mp4
+from storm.videos.decoding.encode import encode_mp4
 
 
 @pytest.fixture(scope="session")

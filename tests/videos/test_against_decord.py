@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch  # noqa: F401 - decord loaded before it makes it crash
 
-from storm.videos.decode import fetch, interval_middles, probe
+from storm.videos.decoding.decode import fetch, interval_middles, probe
 
 
 def compare(path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from troubled_sampling import Troubled
 
 from storm.errors import UnreadableVideo
-from storm.videos.ahead import Decoded, DecodingAhead
-from storm.videos.sampling import FrameSampling, Look
+from storm.videos.decoding.prefetch import Decoded, DecodingAhead
+from storm.videos.decoding.sampling import FrameSampling, Look
 
 
 def looks(*names: str) -> list[Look]:
@@ -115,7 +115,7 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds, 4 frames a second, 32 x 48."""
     import numpy as np
 
-    from storm.videos.encode import encode_mp4
+    from storm.videos.decoding.encode import encode_mp4
 
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     encode_mp4(path, np.random.default_rng(0).integers(0, 255, (8, 32, 48, 3), np.uint8), fps=4)

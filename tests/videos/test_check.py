@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from storm.artifacts.make import execute
+from storm.artifacts.store import Store
 from storm.cli import main
-from storm.execution import execute
 from storm.runtime import Runtime
-from storm.store import Store
-from storm.videos.check import check_questions
-from storm.videos.encode import encode_mp4
-from storm.videos.sources import QuestionFile
+from storm.videos.decoding.encode import encode_mp4
+from storm.videos.questions.check import check_questions
+from storm.videos.questions.sources import QuestionFile
 from storm.videos.stage import QuestionVideos
 
 
@@ -110,7 +110,7 @@ def test_damage_inside_is_found_by_decoding(
 
 
 def test_a_video_that_kills_its_child_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storm.videos.check.look_at_videos", crash_on_one)
+    monkeypatch.setattr("storm.videos.questions.check.look_at_videos", crash_on_one)
     source = QuestionFile(questions=str(mine), columns={"question": "prompt"})  # pyright: ignore
     found = check_questions(source, decode=False, workers=2, share=0.05)
     bad = {p.id: p.reason for p in found.problems}
@@ -119,7 +119,7 @@ def test_a_video_that_kills_its_child_is_named(mine: Path, monkeypatch: pytest.M
 
 
 def crash_on_one(paths: dict[str, str], decode: bool, emit: Any) -> None:
-    from storm.videos.check import look_at_videos
+    from storm.videos.questions.check import look_at_videos
 
     for name, path in paths.items():
         if name == "1.mp4":

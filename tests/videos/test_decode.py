@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
-from storm.videos.decode import (
+from storm.videos.decoding.decode import (
     Limits,
     check,
     decode_all,
@@ -22,8 +22,8 @@ from storm.videos.decode import (
     interval_middles,
     probe,
 )
-from storm.videos.encode import encode_mp4, jpeg, unjpeg
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding.encode import encode_mp4, jpeg, unjpeg
+from storm.videos.decoding.sampling import FrameSampling
 
 
 def reason(path: Path, **limits) -> str:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from storm.errors import DataError
-from storm.videos.encode import encode_mp4
-from storm.videos.hub import QuestionDataset
+from storm.videos.decoding.encode import encode_mp4
+from storm.videos.questions.hub import QuestionDataset
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
-from storm.videos import isolated
-from storm.videos.isolated import sample_isolated
-from storm.videos.sampling import FrameSampling
+from storm.videos.decoding import isolated
+from storm.videos.decoding.isolated import sample_isolated
+from storm.videos.decoding.sampling import FrameSampling
 
 SAMPLING = FrameSampling(frames=4, size_px=32)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from storm.artifacts.plan import plan
+from storm.artifacts.stage import Context
+from storm.artifacts.store import Store
 from storm.errors import DataError
-from storm.planning import plan
 from storm.runtime import Runtime
-from storm.stage import Context
-from storm.store import Store
-from storm.videos.sources import QuestionFile
+from storm.videos.questions.sources import QuestionFile
 from storm.videos.stage import QuestionVideos
 
 GOOD = {"id": "1", "video": "a.mp4", "question": "What moves?", "options": ["cup", "ball"]}
@@ -297,7 +297,9 @@ def test_a_video_is_decoded_in_one_shard_alone(
 ):
     stage = QuestionVideos(many(root, film, 60), shards=4)
     store, decoded = Store(tmp_path / "store"), Counter()
-    monkeypatch.setattr("storm.videos.decode.check", lambda path: decoded.update([path.name]))
+    monkeypatch.setattr(
+        "storm.videos.decoding.decode.check", lambda path: decoded.update([path.name])
+    )
     planned = plan(stage, store)
 
     def quiet(said: object) -> None: ...

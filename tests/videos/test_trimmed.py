@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
-from storm.videos.decode import check, decode_all, decode_at
+from storm.videos.decoding.decode import check, decode_all, decode_at
 
 
 def trimmed(film: Path, path: Path, start_seconds: float, *, rest: bool) -> Path:

@@ -22,10 +22,10 @@ from storm.benchmarks.benchmark import (
     text_of,
     with_video,
 )
-from storm.benchmarks.letters import priority_letter
-from storm.benchmarks.mmvu_rules import lmms_eval_says_right
-from storm.benchmarks.tables import Tabular, read_folder, read_hub
-from storm.videos.formats import BadEntry
+from storm.benchmarks.rules.letters import priority_letter
+from storm.benchmarks.rules.mmvu import lmms_eval_says_right
+from storm.benchmarks.sets.tables import Tabular, read_folder, read_hub
+from storm.videos.questions.formats import BadEntry
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored

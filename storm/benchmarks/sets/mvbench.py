@@ -23,10 +23,10 @@ from storm.benchmarks.benchmark import (
     texts_of,
     with_video,
 )
-from storm.benchmarks.letters import vqa_letter
-from storm.benchmarks.tables import Tabular, read_folder, read_hub
-from storm.records import LETTERS
-from storm.videos.formats import BadEntry
+from storm.benchmarks.rules.letters import vqa_letter
+from storm.benchmarks.sets.tables import Tabular, read_folder, read_hub
+from storm.config import LETTERS
+from storm.videos.questions.formats import BadEntry
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored

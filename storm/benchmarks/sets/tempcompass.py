@@ -21,8 +21,8 @@ from storm.benchmarks.benchmark import (
     text_of,
     with_video,
 )
-from storm.benchmarks.tables import Tabular, read_folder, read_hub
-from storm.videos.formats import BadEntry
+from storm.benchmarks.sets.tables import Tabular, read_folder, read_hub
+from storm.videos.questions.formats import BadEntry
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored

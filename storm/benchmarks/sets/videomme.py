@@ -23,14 +23,14 @@ from storm.benchmarks.benchmark import (
     texts_of,
     with_video,
 )
-from storm.benchmarks.letters import (
+from storm.benchmarks.rules.letters import (
     OFFICIAL_PREFIXES,
     VLMEVALKIT_PREFIXES,
     first_capital,
     priority_letter,
 )
-from storm.benchmarks.subtitles import shown_text
-from storm.benchmarks.tables import Tabular, read_folder, read_hub
+from storm.benchmarks.rules.subtitles import shown_text
+from storm.benchmarks.sets.tables import Tabular, read_folder, read_hub
 
 if TYPE_CHECKING:
     from storm.benchmarks.scoring import Scored

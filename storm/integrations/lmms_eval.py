@@ -1,0 +1,228 @@
+"""The student as a model of lmms-eval: `lmms-eval --model storm --model_args pretrained=FOLDER`.
+
+lmms-eval finds `manifest` by this project's entry point; nothing else here imports the file, so
+lmms-eval may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lmms_eval.api.instance import (  # pyright: ignore[reportMissingImports]
+    GenerationResult,
+    Instance,
+    TokenCounts,
+)
+from lmms_eval.api.model import lmms  # pyright: ignore[reportMissingImports]
+from lmms_eval.models.registry_v2 import ModelManifest  # pyright: ignore[reportMissingImports]
+from lmms_eval.protocol import ChatMessages  # pyright: ignore[reportMissingImports]
+from loguru import logger  # pyright: ignore[reportMissingImports]
+
+from storm.errors import ConfigError, DataError, UnreadableVideo
+from storm.evaluation.query import replies_to, windows
+from storm.student import Answering, Frames, Question, Student
+from storm.student.modes import MODES, NEW_TOKENS
+from storm.student.predictor import changed_sampling
+from storm.videos.decoding.prefetch import DecodingAhead
+from storm.videos.decoding.sampling import Look
+
+_WINDOW = 4  # batches that are sorted by length together
+_NEW_TOKENS = 128  # where a task names no bound; as lmms-eval's own models have it
+
+
+def manifest() -> ModelManifest:
+    return ModelManifest(model_id="storm", chat_class_path=f"{__name__}.StormModel")
+
+
+class StormModel(lmms):
+    """Greedy answers; videos before the text, as tasks write their messages by default.
+
+    Of a chain of thought the answer alone is told, whatever the task's `until` and bound. A picture
+    is shown as a video of one frame. A video that can't be read is answered by an empty text, which
+    counts as wrong, and named in the log.
+    """
+
+    is_simple = False
+
+    def __init__(
+        self,
+        pretrained: str,
+        mode: str = "latent",
+        max_num_frames: int | None = None,  # None: as in training
+        fps: float | None = None,  # so many a second, but at most `max_num_frames`
+        max_pixels: int | None = None,  # of a frame
+        max_new_tokens: int | None = None,  # None: what the task says
+        device: str | None = None,
+        dtype: str = "bfloat16",
+        batch_size: int | str = 1,
+        decoders: int = 2,  # processes that decode ahead
+    ):
+        super().__init__()
+        if mode not in MODES:
+            raise ConfigError(f"expected mode=latent, direct or cot, found {mode!r}")
+        self._device = torch.device(device or _own_device())
+        self._rank = int(os.environ.get("RANK", 0))
+        self._world_size = int(os.environ.get("WORLD_SIZE", 1))
+        if self._world_size > 1:  # lmms-eval waits for the others by it
+            from accelerate import Accelerator
+
+            self.accelerator = Accelerator(cpu=self._device.type == "cpu")
+        self.student = Student.from_pretrained(pretrained, dtype=dtype, device=str(self._device))
+        trained = self.student.sampling
+        self.sampling = changed_sampling(trained, max_num_frames, fps, max_pixels=max_pixels)
+        self.mode, self.max_new_tokens = mode, max_new_tokens
+        self.batch_size, self.decoders = int(batch_size), decoders
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        """A text for each request, in order; all modes but `cot` keep to its bound and `until`."""
+        groups: dict[str, list[int]] = defaultdict(list)
+        for number, request in enumerate(requests):
+            groups[json.dumps(request.args[2], sort_keys=True, default=str)].append(number)
+        results: dict[int, GenerationResult] = {}
+        with (
+            torch.inference_mode(),
+            DecodingAhead(self.sampling, self.decoders, _WINDOW * self.batch_size) as decoding,
+        ):
+            for members in groups.values():
+                self._answer([requests[n] for n in members], members, decoding, results)
+        return [results[number] for number in range(len(requests))]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        raise NotImplementedError(
+            "storm answers by generation alone: take tasks with output_type generate_until"
+        )
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        raise NotImplementedError("storm answers one round: take tasks of a single round")
+
+    def _answer(
+        self,
+        requests: Sequence[Instance],
+        numbers: Sequence[int],
+        decoding: DecodingAhead,
+        results: dict[int, GenerationResult],
+    ) -> None:
+        """Answer requests of the same settings; `numbers` say where the results go."""
+        settings = dict(requests[0].args[2])
+        answering = self._answering(settings).build(self.student)
+        until = _stops(settings.get("until"))
+        parts = [_parts(self._messages(request)) for request in requests]
+        looks = [[m for m in media if isinstance(m, Look)] for _, media, _ in parts]
+        shown = decoding.stream(look for of_one in looks for look in of_one)
+
+        def asked() -> Any:
+            """Place, question, and how much is shown; what can't be read is answered here."""
+            for place, (system, media, text) in enumerate(parts):
+                videos = [next(shown)[1] if isinstance(m, Look) else _still(m) for m in media]
+                faults = [v for v in videos if isinstance(v, UnreadableVideo)]
+                if faults:
+                    self._refuse(requests[place], faults[0])
+                    results[numbers[place]] = GenerationResult(text="")
+                    continue
+                frames = tuple(
+                    Frames(v.pixels, v.pts_seconds)
+                    for v in videos
+                    if not isinstance(v, UnreadableVideo)
+                )
+                question = Question(text, frames, raw=True, system=system)
+                yield place, question, (sum(f.pixels.size for f in frames), len(text))
+
+        for window in windows(asked(), self.batch_size * _WINDOW):
+            window.sort(key=lambda one: one[2])
+            for batch in windows(window, self.batch_size):
+                replies = replies_to(answering, [question for _, question, _ in batch])
+                for (place, _, _), reply in zip(batch, replies, strict=True):
+                    request = requests[place]
+                    if isinstance(reply, DataError):
+                        self._refuse(request, reply)
+                        results[numbers[place]] = GenerationResult(text="")
+                        continue
+                    text = reply.text if self.mode == "cot" else _cut(reply.response, until)
+                    counts = TokenCounts(
+                        input_tokens=reply.prompt_tokens, output_tokens=len(reply.token_ids)
+                    )
+                    results[numbers[place]] = GenerationResult(text=text, token_counts=counts)
+                    self.cache_hook.add_partial("generate_until", request.args[:3:2], text)
+
+    def _messages(self, request: Instance) -> ChatMessages:
+        _, doc_to_messages, _, doc_id, task, split = request.args
+        return ChatMessages(messages=doc_to_messages(self.task_dict[task][split][doc_id]))
+
+    def _answering(self, settings: Mapping[str, Any]) -> Answering.Config:
+        sampled = settings.get("do_sample")
+        if sampled is None:  # where it is said, the temperature means nothing
+            sampled = (settings.get("temperature") or 0) > 0
+        if sampled or (settings.get("num_beams") or 1) > 1:
+            raise ConfigError(f"expected a task that decodes greedily, found {dict(settings)}")
+        tokens = settings.get("max_new_tokens") or _NEW_TOKENS
+        if self.mode == "cot":  # the task's bound is for the answer that follows
+            tokens = max(tokens, NEW_TOKENS["cot"])
+        return Answering.Config(
+            mode=self.mode,  # pyright: ignore[reportArgumentType]
+            max_new_tokens=int(self.max_new_tokens or tokens),
+            sampling=self.sampling,
+        )
+
+    def _refuse(self, request: Instance, error: Exception) -> None:
+        logger.warning(f"{request.args[4]}, document {request.args[3]}: answered '': {error}")
+
+
+def _own_device() -> str:
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+
+
+def _stops(until: Any) -> list[str]:
+    return [until] if isinstance(until, str) else [text for text in until or () if text]
+
+
+def _cut(text: str, until: Sequence[str]) -> str:
+    for stop in until:
+        text = text.partition(stop)[0]
+    return text
+
+
+def _parts(messages: ChatMessages) -> tuple[str | None, list[Any], str]:
+    """The system's turn, videos (`Look`) and pictures in order, and the user's text."""
+    turns = list(messages.messages)
+    system = None
+    if turns and turns[0].role == "system":
+        system = "".join(c.text for c in turns.pop(0).content if c.type == "text")
+    if [turn.role for turn in turns] != ["user"]:
+        raise ConfigError(
+            f"expected one turn of the user, found {[turn.role for turn in turns]}: storm answers "
+            "single questions without examples"
+        )
+    media, text = list[Any](), ""
+    for part in turns[0].content:
+        if part.type == "text":
+            text += part.text
+        elif text or part.type == "audio":
+            raise ConfigError(f"expected videos and pictures, then text; found {part.type} after")
+        elif part.type == "image":
+            media.append(part.url)
+        else:
+            start, end = part.start_time, part.end_time
+            clip = None if start is None and end is None else (start or 0.0, end or np.inf)
+            media.append(Look(Path(str(part.url)).absolute(), clip))
+    return system, media, text
+
+
+def _still(picture: Any) -> Frames:
+    """A picture (PIL's, or a file's path) as a video of one frame."""
+    from PIL import Image
+
+    opened = Image.open(picture) if isinstance(picture, str | Path) else picture
+    return Frames(np.asarray(opened.convert("RGB"))[None], (0.0,))

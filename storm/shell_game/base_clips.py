@@ -1,0 +1,110 @@
+"""The shell world's base videos, decoded once, with what is true of them.
+
+Only scenes of the split `base` are let in. See-through clips are rendered from the truth; the
+frames of both kinds are kept in `work/clips` so that each phase needn't decode them again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from storm.artifacts.fs import digest, write_json
+from storm.errors import DataError, UnreadableVideo
+from storm.shell_game.render import render_thought
+from storm.shell_game.scene import Scene, World, split_of
+from storm.shell_game.script import script_of
+from storm.training.spec import CurriculumFiles
+
+_SCENE = TypeAdapter(Scene)
+
+
+@dataclass(frozen=True)
+class BaseClips:
+    scenes: list[Scene]
+    frames: np.ndarray  # (N, 2 * (beats + 1), H, W, 3) uint8; two frames of each beat
+    pts_seconds: np.ndarray  # (N, 2 * (beats + 1))
+    thoughts: np.ndarray  # (N, 2 * beats, H, W, 3) uint8; two frames after each beat
+    world: World
+
+    @property
+    def thought_pts_seconds(self) -> tuple[float, ...]:
+        """A see-through clip has two frames in a beat's time."""
+        frame_seconds = self.world.beat_frames / self.world.fps / 2
+        return tuple(frame_seconds * i for i in range(self.thoughts.shape[1]))
+
+
+def load_base_clips(files: CurriculumFiles, work: Path) -> BaseClips:
+    """Decode, or read what an earlier phase decoded."""
+    if files.sampling.frames != 2 * (files.world.beats + 1):
+        raise DataError(
+            f"expected two sampled frames for the reveal and each beat, found "
+            f"{files.sampling.frames = } for {files.world.beats = }"
+        )
+    truth = read_truth(files)
+    folder = work / "clips"
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = {video_id: _SCENE.dump_python(s, mode="json") for video_id, s in truth.items()}
+    wanted = digest([files.model_dump(mode="json"), scenes])
+    note = folder / "clips.json"
+    kept = json.loads(note.read_text()) if note.exists() else None
+    if kept is None or kept["of"] != wanted:
+        kept = {"of": wanted, "ids": _decode(files, truth, folder)}
+        write_json(note, kept)
+    return BaseClips(
+        [truth[id] for id in kept["ids"]],
+        np.load(folder / "frames.npy", mmap_mode="r"),
+        np.load(folder / "pts_seconds.npy"),
+        np.load(folder / "thoughts.npy", mmap_mode="r"),
+        files.world,
+    )
+
+
+def read_truth(files: CurriculumFiles) -> dict[str, Scene]:
+    """Scenes of the videos that are there, by id; a scene of another split is an error."""
+    scenes = {}
+    for number, line in enumerate(files.truth.read_text().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            scene = _SCENE.validate_python(row["scene"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise DataError(
+                f'expected {{"video_id", "scene"}} in line {number} of {files.truth}, found {error}'
+            ) from None
+        if row["video_id"] not in files.videos:
+            continue
+        if split_of(scene.start, scene.swaps) != "base":
+            raise DataError(
+                f"expected scenes of the split 'base' alone, found {row['video_id']!r} of "
+                f"{split_of(scene.start, scene.swaps)!r} in {files.truth}"
+            )
+        scenes[row["video_id"]] = scene
+    if not scenes:
+        raise DataError(f"expected scenes of the base videos in {files.truth}, found none")
+    return scenes
+
+
+def _decode(files: CurriculumFiles, truth: dict[str, Scene], folder: Path) -> list[str]:
+    """Write the arrays; the ids of the videos that could be read."""
+    ids, frames, times, thoughts = [], [], [], []
+    for video_id in sorted(truth):
+        try:
+            clip, pts_seconds = files.sampling.sample(files.videos[video_id], whole=True)
+        except UnreadableVideo:
+            continue
+        script = script_of(truth[video_id], files.world)
+        thought = render_thought(script, files.world, 2 * files.world.beats)
+        ids.append(video_id)
+        frames.append(clip)
+        times.append(pts_seconds)
+        thoughts.append(files.sampling.resize(thought))
+    if not ids:
+        raise DataError(f"expected base videos that can be read, found none of {len(truth)}")
+    np.save(folder / "frames.npy", np.stack(frames))
+    np.save(folder / "pts_seconds.npy", np.array(times))
+    np.save(folder / "thoughts.npy", np.stack(thoughts))
+    return ids

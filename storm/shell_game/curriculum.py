@@ -1,0 +1,195 @@
+"""The base of the shell world: what a pretrained vision-language model would already know.
+
+Vision: a temporal patch is told apart by the ball's place or by the pair of cups that swap; two
+linear heads, thrown away. Language: list the swaps of a video, list the ball's places in a
+see-through clip, answer after no swap or one, and answer any question when the see-through
+clip stands in the latent span. No question here asks for more than one swap to be followed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from storm.config import LETTERS
+from storm.shell_game.base_clips import load_base_clips
+from storm.shell_game.scene import Scene, World, places, question, sample_scenes
+from storm.student.batch import Example, VideoTokens, prompt_of
+from storm.training import data_order as order
+from storm.training.objectives import Answering, Objective, Source
+from storm.training.spec import TextPhase, TrainingSpec, VisionPhase
+
+if TYPE_CHECKING:
+    from storm.student.student import Student
+
+LIST_SWAPS = "List the swaps."
+LIST_PLACES = "List the places of the ball."
+OPTION_ORDERS = 24
+
+
+def swaps_text(scene: Scene) -> str:
+    """`13 24 - 12`: the pair of each beat, a dash where the cups rest."""
+    return " ".join("-" if pair is None else f"{pair[0]}{pair[1]}" for pair in scene.swaps)
+
+
+def places_text(scene: Scene) -> str:
+    return " ".join(str(place) for place in places(scene))
+
+
+def corpus(world: World, texts: int = 400) -> list[str]:
+    """What a tokenizer for this curriculum is trained on; from scenes that no split holds fixed."""
+    found = []
+    for i, scene in enumerate(sample_scenes(world, "base", texts, seed=0)):
+        asked, options, answer = question(scene, world, i)
+        found += [prompt_of(asked, options), answer]
+        found += [LIST_SWAPS, swaps_text(scene), LIST_PLACES, places_text(scene)]
+    return found
+
+
+class _Labels(nn.Module):
+    """Two linear heads on the tower's tokens; a row's label counts in the head of its kind."""
+
+    def __init__(self, student: Student, classes: dict[str, int]):
+        super().__init__()
+        self.student = student
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(student.hidden_size, n) for name, n in classes.items()}
+        )
+
+    def forward(self, data: tuple[str, np.ndarray, torch.Tensor]) -> tuple[Any, dict[str, float]]:
+        """`data`: name of the head, frames (B, 2, H, W, 3), labels (B,)."""
+        head, frames, labels = data
+        # all patches as one video: the tower looks at one temporal patch at a time anyway
+        pixels = self.student.pixels([frames.reshape(-1, *frames.shape[2:])])
+        (tokens,) = self.student.features(pixels)
+        logits = self.heads[head](tokens.unflatten(0, (len(labels), -1)).mean(1)).float()
+        labels = labels.to(logits.device)
+        loss = nn.functional.cross_entropy(logits, labels)
+        right = (logits.argmax(-1) == labels).float().mean().item()
+        return loss, {f"{head}_accuracy": right}
+
+
+class VisionObjective(Objective):
+    """Tower and merger learn; the language model rests."""
+
+    def __init__(self, phase: VisionPhase, spec: TrainingSpec, student: Student):
+        assert spec.curriculum is not None
+        clips = load_base_clips(spec.curriculum, spec.work)
+        self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
+        world, scenes = clips.world, clips.scenes
+        student.freeze_language()
+        torch.manual_seed(int(order.generator("heads", spec.seed).integers(2**31)))
+        self.module = _Labels(student, {"place": world.cups, "pair": len(world.pairs) + 1})
+        starts = np.array([[scene.start - 1] for scene in scenes])
+        pairs = np.array([[_pair_label(pair, world) for pair in s.swaps] for s in scenes])
+        after = np.array([places(scene) for scene in scenes]) - 1
+
+        def source(
+            name: str, share: int, head: str, frames: np.ndarray, first: int, labels: np.ndarray
+        ) -> Source:
+            """Rows are (video, label), flat; label j belongs to temporal patch j + first."""
+
+            def collate(rows: Sequence[int]) -> Any:
+                video, j = np.divmod(np.asarray(rows), labels.shape[1])
+                frame = 2 * (j + first)
+                patches = np.stack([frames[video, frame], frames[video, frame + 1]], 1)
+                return head, patches, torch.from_numpy(labels[video, j])
+
+            return Source(name, labels.size, phase.batch * share // phase.parts, collate)
+
+        self.sources = [
+            source("reveals", 1, "place", clips.frames, 0, starts),
+            source("swaps", 2, "pair", clips.frames, 1, pairs),
+            source("thoughts", 1, "place", clips.thoughts, 0, after),
+        ]
+
+
+def _pair_label(pair: tuple[int, int] | None, world: World) -> int:
+    return len(world.pairs) if pair is None else world.pairs.index(pair)
+
+
+class TextObjective(Objective):
+    """Language model and embeddings learn; the tower is frozen, its tokens are made once."""
+
+    def __init__(self, phase: TextPhase, spec: TrainingSpec, student: Student):
+        assert spec.curriculum is not None
+        self.clips = clips = load_base_clips(spec.curriculum, spec.work)
+        self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
+        student.freeze_vision()
+        self.module = Answering(student, "teacher", "full", 0.0)
+        self.videos = _encode(student, clips.frames, [tuple(p) for p in clips.pts_seconds])
+        self.thoughts = _encode(
+            student, clips.thoughts, [clips.thought_pts_seconds] * len(clips.scenes)
+        )
+        n = len(clips.scenes) * OPTION_ORDERS
+
+        def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> Source:
+            """Rows are (video, option order), flat."""
+
+            def collate(rows: Sequence[int]) -> Any:
+                return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
+
+            return Source(name, n, phase.batch * eighths // phase.parts, collate)
+
+        self.sources = [
+            source("list_swaps", 1, self.list_swaps),
+            source("list_places", 1, self.list_places),
+            source("easy_question", 3, self.easy_question),
+            source("thought_question", 3, self.thought_question),
+        ]
+
+    def list_swaps(self, video: int, number: int) -> Example:
+        text = swaps_text(self.clips.scenes[video])
+        return Example((self.videos[video],), LIST_SWAPS, text, use_latents=False)
+
+    def list_places(self, video: int, number: int) -> Example:
+        text = places_text(self.clips.scenes[video])
+        return Example((self.thoughts[video],), LIST_PLACES, text, use_latents=False)
+
+    def easy_question(self, video: int, number: int) -> Example:
+        """The video's beginning: the reveal alone, or with the first beat too."""
+        beats = number % 2
+        scene = self.clips.scenes[video]
+        scene = dataclasses.replace(scene, swaps=scene.swaps[:beats] or (None,))
+        asked, answer = self.ask(scene, number)
+        return Example(
+            (beginning(self.videos[video], 1 + beats),), asked, answer, use_latents=False
+        )
+
+    def thought_question(self, video: int, number: int) -> Example:
+        asked, answer = self.ask(self.clips.scenes[video], number)
+        return Example((), asked, answer, latent_video=self.thoughts[video])
+
+    def ask(self, scene: Scene, number: int) -> tuple[str, str]:
+        """Prompt and answer, the options in an order that follows from the scene and `number`."""
+        asked, options, answer = question(scene, self.clips.world)
+        new = order.option_order(scene.seed, asked, number, len(options))
+        prompt = prompt_of(asked, [options[old] for old in new])
+        return prompt, LETTERS[new.index(LETTERS.index(answer))]
+
+
+def beginning(video: VideoTokens, patches: int) -> VideoTokens:
+    """The first temporal patches of a video, of two frames each."""
+    time, height, width = video.grid_thw
+    a_patch = len(video.tokens) // time
+    return VideoTokens(
+        video.tokens[: patches * a_patch],
+        (patches, height, width),
+        video.pts_seconds[: 2 * patches],
+        tuple(layer[: patches * a_patch] for layer in video.deepstack),
+    )
+
+
+def _encode(
+    student: Student, clips: np.ndarray, pts_seconds: Sequence[Sequence[float]], at_once: int = 64
+) -> list[VideoTokens]:
+    videos = []
+    for i in range(0, len(clips), at_once):
+        part = range(i, min(i + at_once, len(clips)))
+        videos += student.encode_videos([(clips[j], pts_seconds[j]) for j in part])
+    return videos

@@ -1,0 +1,49 @@
+"""The shell world's generator: draws what the script says, with see-through cups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.errors import DataError
+from storm.records import Rejected
+from storm.shell_game.render import render_thought
+from storm.shell_game.scene import World
+from storm.shell_game.script import parse_script
+
+if TYPE_CHECKING:
+    from storm.thought_videos.base import Drawn, GeneratorRequest
+
+
+class ShellGenerator:
+    class Config(BaseModel):
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        kind: Literal["shell"] = "shell"
+        frames: int = Field(default=16, ge=1)  # a multiple of the beats
+        fps: float = Field(default=4.0, gt=0)
+        size_px: int = Field(default=64, ge=32, multiple_of=2)
+
+        def build(self, device: str = "cpu") -> ShellGenerator:
+            return ShellGenerator(self)
+
+    def __init__(self, config: Config):
+        self.config = config
+
+    def draw(self, requests: Sequence[GeneratorRequest]) -> list[Drawn | Rejected]:
+        """One clip or rejection a request, in order. Uses the prompt alone."""
+        from storm.thought_videos.base import Drawn
+
+        world = World(size_px=self.config.size_px)
+        drawn: list[Drawn | Rejected] = []
+        for request in requests:
+            try:
+                script = parse_script(request.prompt.prompt)
+                frames = render_thought(script, world, self.config.frames)
+            except DataError as error:
+                drawn.append(Rejected(id=request.prompt.id, reason="bad_script", detail=str(error)))
+            else:
+                drawn.append(Drawn(frames, self.config.fps))
+        return drawn

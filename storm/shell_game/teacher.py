@@ -1,0 +1,241 @@
+"""The shell world's teacher: reads the keyframes' pixels and writes the script.
+
+It knows that cups stand in a row, that one is lifted first, that beats have one length. It
+sees no truth: with keyframes missing or unclear its script is wrong or rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.records import Rejected, ThoughtPrompt
+from storm.shell_game.scene import Colour, Look, Pair
+from storm.shell_game.script import Script, write_script
+from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+
+
+class Unreadable(Exception):
+    """The keyframes don't show a game; `reason` is a slug."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason = reason
+
+
+class ShellTeacher:
+    class Config(BaseModel):
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        kind: Literal["shell"] = "shell"
+        beat_seconds: float = Field(default=0.5, gt=0)  # the world's beat_frames / fps
+
+        def build(self, setup: TeacherSetup) -> ShellTeacher:
+            return ShellTeacher(self)
+
+    def __init__(self, config: Config):
+        self.config = config
+
+    def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
+        """One script or rejection a request; questions that share a video share the reading."""
+        scripts: dict[str, Script | Unreadable] = {}
+        for request in requests:
+            sample, keyframes = request.sample, request.keyframes
+            if keyframes.id not in scripts:
+                try:
+                    frames = _frames(keyframes.images)
+                    scripts[keyframes.id] = self.read(
+                        frames, keyframes.pts_seconds, keyframes.duration_seconds
+                    )
+                except Unreadable as error:
+                    scripts[keyframes.id] = error
+            script = scripts[keyframes.id]
+            if isinstance(script, Unreadable):
+                yield Rejected(id=sample.id, reason=script.reason, detail=str(script))
+                continue
+            text = write_script(script)
+            yield ThoughtPrompt(
+                id=sample.id,
+                video_id=sample.video_id,
+                prompt=text,
+                steps=tuple(p for p in text.split("; ") if p.startswith(("swap", "rest"))),
+                teacher="shell",
+                saw_answer=False,
+            )
+
+    def read(
+        self, frames: np.ndarray, pts_seconds: Sequence[float], duration_seconds: float
+    ) -> Script:
+        """`frames` (N, H, W, 3) uint8 in order of time; raises Unreadable."""
+        beat_seconds = self.config.beat_seconds
+        beats = round(duration_seconds / beat_seconds) - 1
+        if beats < 1:
+            raise Unreadable(
+                "too_short", f"expected a reveal and a beat, found {duration_seconds = }"
+            )
+        row = find_row(frames)
+        by_beat: list[list[_Sight]] = [[] for _ in range(beats + 1)]
+        for frame, pts in zip(frames, pts_seconds, strict=True):
+            by_beat[min(int(pts / beat_seconds), beats)].append(_look(frame, row))
+        start, ball = _read_reveal(by_beat[0], row)
+        swaps = tuple(_read_beat(i, sights) for i, sights in enumerate(by_beat[1:], 1))
+        return Script(len(row.boxes), start, swaps, Look(row.table, row.cup, ball))
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cups at rest."""
+
+    boxes: tuple[tuple[int, int, int, int], ...]  # x, y, width, height; left to right
+    table: Colour
+    cup: Colour
+
+    @property
+    def unevenness_px(self) -> int:
+        tops = [box[1] for box in self.boxes]
+        return max(tops) - min(tops)
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """One frame against the row."""
+
+    frame: np.ndarray
+    shift: tuple[int, int]  # dy, dx of the camera, whole pixels
+    gone: tuple[int, ...]  # places from 1 that no cup stands on
+
+
+def _frames(images: Sequence[bytes]) -> np.ndarray:
+    from storm.videos.decoding.encode import unjpeg
+
+    frames = [unjpeg(image) for image in images]
+    if len({f.shape for f in frames}) != 1:
+        raise Unreadable("mixed_sizes", f"expected one size, found {[f.shape for f in frames]}")
+    return np.stack(frames)
+
+
+def find_row(frames: np.ndarray) -> Row:
+    """The row in the first frame where it is straight, else the straightest; raises Unreadable."""
+    best: Row | None = None
+    for frame in frames:
+        row = _row_in(frame)
+        if row is not None and (best is None or row.unevenness_px < best.unevenness_px):
+            best = row
+        if best is not None and best.unevenness_px <= 1:
+            return best
+    if best is None:
+        raise Unreadable("no_row", "expected all cups in a row in one frame at least, found none")
+    return best
+
+
+def _row_in(frame: np.ndarray) -> Row | None:
+    """Cups, their colour and the table's; None unless all that stands out stands in a row."""
+    border = np.concatenate([frame[:3].reshape(-1, 3), frame[-3:].reshape(-1, 3)])
+    table = np.median(border, axis=0)
+    distance = np.linalg.norm(frame - table, axis=2)
+    strength = float(np.percentile(distance, 97))
+    for level in (0.5, 0.65, 0.8):  # compression lets close cups touch: then ask for more
+        boxes = _equal_boxes(distance > max(level * strength, 20))
+        if boxes:
+            cores = [frame[y + 3 : y + h - 2, x + 3 : x + w - 3] for x, y, w, h in boxes]
+            pixels = np.concatenate([core.reshape(-1, 3) for core in cores])
+            return Row(boxes, _colour(table), _colour(np.median(pixels, axis=0)))
+    return None
+
+
+def _equal_boxes(mask: np.ndarray) -> tuple[tuple[int, int, int, int], ...]:
+    """Boxes of the mask's blobs, left to right, if they are alike and in a row; else none."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    stats = stats[1:]
+    if len(stats):
+        stats = stats[stats[:, cv2.CC_STAT_AREA] >= 0.3 * stats[:, cv2.CC_STAT_AREA].max()]
+    if len(stats) < 2:
+        return ()
+    tops, widths, heights = stats[:, 1], stats[:, 2], stats[:, 3]
+    alike = np.ptp(widths) <= 0.5 * widths.min() and np.ptp(heights) <= 0.5 * heights.min()
+    if not alike or np.ptp(tops) > 0.4 * heights.min() or min(widths.min(), heights.min()) < 7:
+        return ()
+    order = np.argsort(stats[:, 0])
+    return tuple((int(x), int(y), int(w), int(h)) for x, y, w, h in stats[order, :4])
+
+
+def _look(frame: np.ndarray, row: Row) -> _Sight:
+    """Finds the camera's shift from the cups that stand, then which places are empty.
+
+    Only the upper half of a place counts: the lower may hold the ball.
+    """
+    table, cup = np.array(row.table, np.float32), np.array(row.cup, np.float32)
+    pixels = frame.astype(np.float32)
+    axis = (cup - table) / float(((cup - table) ** 2).sum())
+    along = np.clip((pixels - table) @ axis, 0, 1)
+    off = np.linalg.norm(pixels - table - along[..., None] * (cup - table), axis=2)
+    along[off > 0.5 * np.linalg.norm(cup - table)] = 0
+    reach = row.boxes[0][2] * 2 // 3  # the cups' own distance must stay out of reach
+    margin, side = reach + 2, 2 * reach + 1
+    total = cv2.integral(np.pad(along, margin))
+
+    def mean_in(left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """(side, side): mean over the box for every shift of the camera."""
+        (y0, y1), (x0, x1) = (top + 2, bottom + 2), (left + 2, right + 2)
+        upper, lower = total[y0 : y0 + side], total[y1 : y1 + side]
+        sums = (lower - upper)[:, x1 : x1 + side] - (lower - upper)[:, x0 : x0 + side]
+        return sums / ((y1 - y0) * (x1 - x0))
+
+    fills, outlines = [], []
+    for x, y, w, h in row.boxes:
+        fills.append(mean_in(x + 2, y + 1, x + w - 2, y + h // 2))
+        above = mean_in(x, y - 2, x + w, y)
+        left, right = mean_in(x - 2, y, x, y + h), mean_in(x + w, y, x + w + 2, y + h)
+        outlines.append(mean_in(x + 1, y, x + w - 1, y + h) - (above + left + right) / 3)
+    fill, outline = np.stack(fills), np.stack(outlines)
+    standing = np.sort(outline, axis=0)[2:].sum(0)  # two may be away
+    steps = np.arange(-reach, reach + 1)
+    score = standing - 0.002 * (steps[:, None] ** 2 + steps**2)
+    i, j = np.unravel_index(int(score.argmax()), score.shape)
+    gone = tuple(place for place, f in enumerate(fill[:, i, j], 1) if f < 0.55)
+    return _Sight(frame, (int(steps[i]), int(steps[j])), gone)
+
+
+def _read_reveal(sights: Sequence[_Sight], row: Row) -> tuple[int, Colour]:
+    """The lifted cup's place and the ball's colour."""
+    best: tuple[float, int, Colour] | None = None
+    for sight in sights:
+        if len(sight.gone) != 1:
+            continue
+        x, y, w, h = row.boxes[sight.gone[0] - 1]
+        y, x = y + sight.shift[0], x + sight.shift[1]
+        under = sight.frame[y + h // 2 : y + h, x + 2 : x + w - 2].reshape(-1, 3).astype(np.float32)
+        distance = np.linalg.norm(under - np.array(row.table), axis=1)
+        core = np.argsort(distance)[-9:]
+        shown = float(np.median(distance[core]))
+        if best is None or shown > best[0]:
+            best = shown, sight.gone[0], _colour(np.median(under[core], axis=0))
+    if best is None:
+        raise Unreadable("no_reveal", "expected one lifted cup in the first beat, found none")
+    if best[0] < 30:
+        raise Unreadable("no_ball", "expected a ball under the lifted cup, found the table")
+    return best[1], best[2]
+
+
+def _read_beat(beat: int, sights: Sequence[_Sight]) -> Pair | None:
+    """The two cups that left the row; None where all stand, or where nothing was noteworthy."""
+    pairs = {s.gone for s in sights if len(s.gone) == 2}
+    if len(pairs) == 1:
+        first, second = pairs.pop()
+        return first, second
+    if pairs:
+        raise Unreadable("unclear_swap", f"expected one swap in beat {beat}, found {pairs}")
+    strange = [s.gone for s in sights if s.gone]
+    if strange:
+        raise Unreadable("unclear_swap", f"expected two cups away in beat {beat}, found {strange}")
+    return None
+
+
+def _colour(values: np.ndarray) -> Colour:
+    red, green, blue = (round(float(v)) for v in values)
+    return red, green, blue

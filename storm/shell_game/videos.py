@@ -1,0 +1,81 @@
+"""The stage `videos` of the shell world: renders its own videos and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storm.artifacts.fs import renamed_into, sha256_file
+from storm.artifacts.stage import Context, not_identity
+from storm.artifacts.store import Store
+from storm.config import Split
+from storm.records import VideoSample
+from storm.shell_game.scene import Scene, World, question, sample_scenes
+from storm.videos.stage import VideoStage
+
+
+class Counts(BaseModel):
+    """How many videos each split has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: int = Field(default=0, ge=0)
+    train: int = Field(default=1000, ge=0)
+    test: int = Field(default=1024, ge=0)
+
+
+@dataclass(frozen=True)
+class ShellVideos(VideoStage):
+    """One video and one question for each scene; the truth is not stored, it follows from seed."""
+
+    world: World = World()
+    seed: int = 0
+    counts: Counts = not_identity(Counts())
+
+    def outside(self) -> dict[str, int]:
+        return self.counts.model_dump()
+
+    def scenes(self, split: Split) -> dict[str, Scene]:
+        """Video id -> truth."""
+        scenes = sample_scenes(self.world, split, getattr(self.counts, split), self.seed)
+        return {f"{split}-{n:05d}": scene for n, scene in enumerate(scenes)}
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        splits: tuple[Split, ...] = ("base", "train", "test")
+        return [
+            (i, ()) for split in splits if getattr(self.counts, split) for i in self.scenes(split)
+        ]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample]:
+        from storm.shell_game.render import render
+        from storm.videos.decoding.encode import encode_mp4
+
+        scenes: dict[str, tuple[Split, Scene]] = {}
+        splits: tuple[Split, ...] = ("base", "train", "test")
+        for split in splits:
+            scenes.update({i: (split, s) for i, s in self.scenes(split).items()})
+        for item_id in context.each(ids):
+            split, scene = scenes[item_id]
+            path = context.artifact.blob_path(item_id, ".mp4")
+            with renamed_into(path) as temporary:
+                encode_mp4(temporary, render(scene, self.world), self.world.fps)
+            text, options, answer = question(scene, self.world)
+            yield VideoSample(
+                id=item_id,
+                video_id=item_id,
+                video_path=path.relative_to(context.artifact.path).as_posix(),
+                video_sha256=sha256_file(path),
+                split=split,
+                question=text,
+                options=options,
+                answer=answer,
+            )
+
+    def blob_of(self, row: VideoSample) -> tuple[str, str]:
+        return row.video_path, row.video_sha256
+
+    def locate(self, store: Store, sample: VideoSample) -> Path:
+        return self.artifact(store).path / sample.video_path

@@ -1,0 +1,82 @@
+"""A real checkpoint made into a student: its latent tokens are added, nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from storm.artifacts.hash_cache import cached_sha256_tree
+from storm.errors import ConfigError
+from storm.student.latent_head import LatentConfig
+
+
+class PretrainedConfig(BaseModel):
+    """A downloaded transformers folder. If it is missing that is an error, never a random model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["pretrained"] = "pretrained"
+    path: Path
+    revision: str = ""  # of the download, for the record
+    latent: LatentConfig = LatentConfig()
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+    def identity(self) -> dict[str, Any]:
+        """The files' contents stand for the path. Raises ConfigError if there are none."""
+        require_folder(self.path)
+        contents = cached_sha256_tree(self.path)
+        return {"kind": self.kind, "contents": contents, "latent": self.latent, "dtype": self.dtype}
+
+    def build(self, folder: Path) -> None:
+        """Write the student into `folder`, as `Student.save_pretrained` does."""
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        from storm.student.adapters import ADAPTERS
+        from storm.student.checkpoint import DTYPES
+        from storm.student.student import Student
+
+        require_folder(self.path)
+        if not any(self.path.glob("*.safetensors")):
+            raise ConfigError(f"expected weights as *.safetensors in {self.path}, found none")
+        processor: Any = AutoProcessor.from_pretrained(self.path, local_files_only=True)
+        model: Any = AutoModelForImageTextToText.from_pretrained(
+            self.path, dtype=DTYPES[self.dtype], local_files_only=True
+        )
+        if model.config.model_type not in ADAPTERS:
+            raise ConfigError(
+                f"expected a model of one of the families {sorted(ADAPTERS)}, found "
+                f"{model.config.model_type!r} in {self.path}"
+            )
+        add_tokens(model, processor.tokenizer, self.latent)
+        Student(model.eval(), processor, self.latent).save_pretrained(folder)
+
+
+def require_folder(path: Path) -> None:
+    if not (path / "config.json").is_file():
+        raise ConfigError(
+            f"expected a checkpoint folder with a config.json, found none at {path}: give the "
+            "path of a downloaded model"
+        )
+
+
+def add_tokens(model: Any, tokenizer: Any, latent: LatentConfig) -> None:
+    """Add the latent tokens the tokenizer lacks; their embeddings begin at the mean of all."""
+    import torch
+
+    known = tokenizer.get_vocab()
+    new = [token for token in latent.tokens if token not in known]
+    if not new:
+        return
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": new}, replace_extra_special_tokens=False
+    )
+    size = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > size:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    ids = tokenizer.convert_tokens_to_ids(new)
+    with torch.no_grad():
+        for part in (model.get_input_embeddings(), model.get_output_embeddings()):
+            mean = part.weight[: min(ids)].float().mean(0)
+            part.weight[ids] = mean.to(part.weight.dtype)

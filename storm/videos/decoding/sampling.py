@@ -1,0 +1,119 @@
+"""What the student sees of a video: the one rule for training, targets and inference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_serializer
+
+from storm.errors import UnreadableVideo
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at: a video file or a folder of frames, all of it or a part."""
+
+    path: Path
+    clip_seconds: tuple[float, float] | None = None  # start and end; None: the whole
+    frames_fps: float | None = None  # of a folder of frames, in order of their names
+
+
+class FrameSampling(BaseModel):
+    """`frames` frames at the middles of equal intervals of time.
+
+    A student trained with one rule and asked with another loses tens of points: every stage that
+    shows the student a video uses this one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: PositiveInt = 18
+    size_px: PositiveInt | None = None  # longest edge at most; None leaves the size
+    fps: PositiveFloat | None = None  # so many frames a second, but at most `frames`
+    max_pixels: PositiveInt | None = None  # of a frame
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: Any) -> dict[str, Any]:
+        """Without the later rules where they are not used: what was made before them stays valid.
+
+        It is so in checkpoints, and in the identity of stages.
+        """
+        late = {name for name in ("fps", "max_pixels") if getattr(self, name) is None}
+        return {name: value for name, value in dump(self).items() if name not in late}
+
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump()
+
+    def sample(self, path: Path, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
+        """Frames (T, H, W, 3) uint8 RGB and their times in seconds; raises UnreadableVideo.
+
+        `whole`: the file was checked before, as whatever a `VideoStage` locates was.
+        """
+        return self.look(Look(path), whole=whole)
+
+    def look(self, look: Look, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
+        """As `sample`, of a part or of a folder of frames; times count from the part's start."""
+        from storm.videos.decoding.decode import fetch, probe
+        from storm.videos.decoding.folder import FrameFolder
+
+        if look.frames_fps is not None:
+            folder = FrameFolder.open(look.path, look.frames_fps)
+            start, times = self._times(look, folder.duration_seconds)
+            edge = self._max_edge(folder.height_px, folder.width_px)
+            frames, found = folder.frames_at(times, edge)
+        else:
+            info = probe(look.path)
+            start, times = self._times(look, info.duration_seconds)
+            edge = self._max_edge(info.height_px, info.width_px)
+            indices = [info.nearest(time) for time in times]
+            clip = fetch(look.path, info, indices, edge, whole=whole)
+            frames, found = clip.frames, clip.pts_seconds
+        return frames, tuple(max(0.0, time - start) for time in found)
+
+    def _times(self, look: Look, duration: float) -> tuple[float, tuple[float, ...]]:
+        """Where the part starts, and the times to look at, from the video's start."""
+        from storm.videos.decoding.decode import interval_middles
+
+        start, end = look.clip_seconds or (0.0, duration)
+        if start >= duration:
+            raise UnreadableVideo(
+                "clip_outside", f"expected {duration:.2f} s to reach {start:.2f} s: {look.path}"
+            )
+        length = min(end, duration) - start
+        count = self.frames
+        if self.fps is not None:
+            count = max(1, min(count, round(length * self.fps)))
+        return start, tuple(start + time for time in interval_middles(length, count))
+
+    def _max_edge(self, height_px: int, width_px: int) -> int | None:
+        """The longest edge that both bounds allow; None where neither is set."""
+        edges = [] if self.size_px is None else [self.size_px]
+        if self.max_pixels is not None:
+            shrink = min(1.0, math.sqrt(self.max_pixels / (height_px * width_px)))
+            edges.append(max(1, math.floor(max(height_px, width_px) * shrink)))
+        return min(edges, default=None)
+
+    def resize(self, frames: np.ndarray) -> np.ndarray:
+        """Frames (T, H, W, 3) uint8 that were drawn, as if they came from a 4:2:0 file by `sample`.
+
+        The compression alone is missing.
+        """
+        import av
+        from av.video.reformatter import VideoReformatter
+
+        height, width = frames.shape[1:3]
+        longest = max(height, width)
+        scale = min(1.0, (self._max_edge(height, width) or longest) / longest)
+        size = {"height": round(height * scale), "width": round(width * scale)}
+        coded, shown = VideoReformatter(), VideoReformatter()
+        resized = []
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+            frame = coded.reformat(frame, format="yuv420p")
+            frame = shown.reformat(frame, **size, format="rgb24", interpolation="BICUBIC")
+            resized.append(frame.to_ndarray())
+        return np.stack(resized)

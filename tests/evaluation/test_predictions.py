@@ -1,0 +1,153 @@
+"""What an answer says, whose latents a question is given, and what those would say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from storm.artifacts.artifact import Artifact, Plan, PlannedItem
+from storm.artifacts.stage import Context
+from storm.artifacts.store import Store
+from storm.evaluation import predictions
+from storm.evaluation.predictions import PredictionsStage, _derangement, _prediction
+from storm.records import Prediction, VideoSample, digest_of
+from storm.runtime import Runtime
+from storm.student.letters import extract_letter
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("B", "B"),
+        (" B ", "B"),
+        ("(B)", "B"),
+        ("B.", "B"),
+        ("B) cup 2", "B"),
+        ("b", ""),  # the students answer in capitals; a small b is a word's
+        ("The answer is C.", "C"),
+        ("The answer is (D), not (A)", "D"),
+        ("Answer:C", "C"),
+        ("C\nB", "C"),
+        ("<answer>B</answer>", "B"),
+        ("E", ""),  # no such option
+        ("E or B", "B"),
+        ("BANANA", ""),
+        ("Cup 2", ""),
+        ("ABCD", ""),
+        ("", ""),
+        ("2", ""),
+        ("答案是B。", "B"),
+        ("\u00c4B", ""),  # inside a word of another alphabet
+        ("%s {} \\", ""),
+    ],
+)
+def test_the_letter_of_a_response(response: str, letter: str) -> None:
+    assert extract_letter(response, 4) == letter
+
+
+def test_only_letters_of_the_options_count() -> None:
+    assert extract_letter("D or B", 3) == "B"
+    assert extract_letter("D or B", 4) == "D"
+    assert extract_letter("Z", 26) == "Z"
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 100, 1024])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_everyone_has_another_ones_latents(n: int, seed: int) -> None:
+    donors = _derangement(n, seed)
+    assert sorted(donors) == list(range(n)), "each gives once"
+    assert all(donor != i for i, donor in enumerate(donors))
+    assert donors == _derangement(n, seed)
+
+
+def test_seeds_draw_other_donors() -> None:
+    assert _derangement(50, 0) != _derangement(50, 1)
+
+
+def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSample:
+    return VideoSample(
+        id=name,
+        video_id=f"video of {name}",
+        video_path="v.mp4",
+        video_sha256="0",
+        split="test",
+        question="Which cup hides the ball?",
+        options=options,
+        answer=answer,
+    )
+
+
+def test_the_donors_answer_is_a_letter_of_this_question() -> None:
+    mine = sample(("cup 3", "cup 1", "cup 2"), "A")
+    donor = sample(("cup 1", "cup 2", "cup 3"), "B", "donor")  # says cup 2, here C
+    made = _prediction("q#swap", mine, "swap", "C", donor)
+    assert (made.predicted, made.correct, made.donor_answer) == ("C", False, "C")
+    same = sample(("cup 3", "cup 2", "cup 1"), "A", "donor")
+    assert _prediction("q#swap", mine, "swap", "A", same).donor_answer == "A"
+
+
+def test_a_donor_whose_answer_is_no_option_here_says_nothing() -> None:
+    mine = sample(("red", "blue"), "A")
+    for donor in (sample(("green", "blue"), "A", "donor"), sample((), "red", "donor"), None):
+        made = _prediction("q#swap", mine, "swap", "(A)", donor)
+        assert (made.donor_answer, made.correct) == ("", True)
+
+
+def test_an_open_question_is_scored_by_its_text() -> None:
+    mine = sample((), "The Ball")
+    assert _prediction("q#none", mine, "none", " the ball\n", None).correct
+    assert not _prediction("q#none", mine, "none", "a ball", None).correct
+
+
+def test_no_letter_is_never_correct() -> None:
+    made = _prediction("q#none", sample(("x", "y"), "A"), "none", "I can't say", None)
+    assert (made.predicted, made.correct) == ("", False)
+
+
+class Recited(PredictionsStage):
+    """A stage whose student says the latents that it was given, or else its question's own."""
+
+    def _questions(self, wanted: set[str], context: Context) -> list[Any]:
+        return [(sample(("A", "B"), "A", name), None) for name in sorted(wanted)]
+
+    def _answer(self, student: Any, questions: Sequence[Any], intervention: Any) -> Any:
+        own = torch.stack([torch.full((2, 2), float(q.id)) for q, _ in questions])
+        nothing: Any = None
+        given = own if intervention is None else intervention.apply(own, nothing)
+        assert given.shape == own.shape
+        return [SimpleNamespace(text=f"{g.mean()}", latents=g) for g in given]
+
+
+def test_a_question_is_given_what_its_row_says_whatever_is_pending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictions, "load_student", lambda *_: None)
+    nothing: Any = None
+    changes: Any = ("none", "zero", "mean", "swap")
+    stage = Recited(nothing, nothing, nothing, "latent", "float32", changes)
+    ids = [f"{n}#{change}" for n in range(7) for change in changes]
+    artifact = Artifact(tmp_path, "predictions", "f")
+    artifact.write_plan(Plan("r", 2, tuple(PlannedItem(i, "k", n % 2) for n, i in enumerate(ids))))
+
+    def make(pending: list[str]) -> dict[str, Prediction]:
+        begun: list[str] = []
+        context = Context(
+            Store(tmp_path), artifact, Runtime(), lambda event: None, begun.extend, batch=3
+        )
+        made: list[Prediction] = list(stage.make(pending, context))  # type: ignore[arg-type]
+        assert sorted(begun) == sorted(pending) == sorted(p.id for p in made)
+        return {p.id: p for p in made}
+
+    whole = make(ids)
+    donors = _derangement(7, 0)
+    for n in range(7):
+        given = {"none": n, "zero": 0, "mean": 3, "swap": donors[n]}
+        assert {c: float(whole[f"{n}#{c}"].response) for c in changes} == given
+    for pending in (ids[::2], ids[5:], ids[-1:], ["3#none", "6#none"], ["2#swap"]):
+        found = make(pending)
+        assert [digest_of(found[i]) for i in pending] == [digest_of(whole[i]) for i in pending]

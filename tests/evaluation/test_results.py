@@ -1,0 +1,175 @@
+"""Predictions become scores, and scores the JSON that the README promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from storm.artifacts.journal import Entry, Journal
+from storm.artifacts.make import plan, seal
+from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.store import Store
+from storm.config import LETTERS
+from storm.evaluation.results import ResultsStage, as_json
+from storm.records import Prediction, Score, VideoSample
+from storm.report.report import table_of
+
+VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
+
+
+@dataclass(frozen=True)
+class Told(Stage[Any]):
+    """A stage whose rows are told, not made."""
+
+    name: ClassVar[str] = "told"
+    row: ClassVar[type] = Prediction
+
+    called: str = ""
+    told: tuple[Any, ...] = not_identity(())
+
+    def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        return [(row.id, ()) for row in self.told]
+
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def write(self, store: Store) -> Any:
+        keys = {item.id: item.key for item in plan(self, store).items}
+        with Journal(self.artifact(store).path / "shard-00000.journal") as journal:
+            for row in self.told:
+                journal.write(Entry(row.id, keys[row.id], row))
+        seal(self, store)
+        return self
+
+
+@dataclass(frozen=True)
+class ToldVideos(Told):
+    name: ClassVar[str] = "told_videos"
+    row: ClassVar[type] = VideoSample
+
+
+def questions(store: Store) -> ToldVideos:
+    rows = [
+        VideoSample(
+            id=f"{split}-{i}",
+            video_id=f"{split}-{i}",
+            video_path="v.mp4",
+            video_sha256="0",
+            split=split,
+            question="Which cup?",
+            options=OPTIONS if split == "test" else OPTIONS[:2],
+            answer=LETTERS[i % 2],
+        )
+        for split in ("train", "test")
+        for i in range(VIDEOS)
+    ]
+    return ToldVideos(told=tuple(rows)).write(store)
+
+
+def arm(store: Store, name: str, **right: int) -> Told:
+    """Predictions of which `right[intervention]` are correct; swapped ones follow the donor."""
+    rows = []
+    for change, correct in right.items():
+        for i in range(VIDEOS):
+            answer, wrong = LETTERS[i % 4], LETTERS[(i + 1) % 4]
+            said = answer if i < correct else wrong
+            rows.append(
+                Prediction(
+                    id=f"test-{i}#{change}",
+                    question_id=f"test-{i}",
+                    video_id=f"test-{i}",
+                    intervention=change,
+                    response=said,
+                    predicted=said,
+                    answer=answer,
+                    correct=i < correct,
+                    donor_answer=wrong if change == "swap" else "",
+                )
+            )
+    return Told(called=name, told=tuple(rows)).write(store)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list[Score]:
+    names, stages = tuple(n for n, _ in arms), tuple(s for _, s in arms)
+    stage = ResultsStage(questions(store), stages, names, seed)  # pyright: ignore
+    context: Any = Context(store, None, None, None, None, 1)  # pyright: ignore
+    ids = [item_id for item_id, _ in stage.items(store)]
+    made = list(stage.make(ids, context))
+    assert [s.id for s in made] == ids
+    assert len(ids) == len(set(ids))
+    return made
+
+
+def everyone(store: Store) -> list[tuple[str, Told]]:
+    low, high = arm(store, "low", none=3), arm(store, "high", none=4)
+    return [
+        ("storm", arm(store, "storm", none=9, zero=2, mean=3, swap=1)),
+        ("direct", low),
+        ("direct/8", low),
+        ("direct", high),
+        ("direct/8", high),
+        ("direct/2", arm(store, "two", none=10)),
+        ("shuffled", arm(store, "shuffled", none=2)),
+    ]
+
+
+def test_the_json_has_the_promised_layout(store: Store) -> None:
+    found = as_json(score(store, everyone(store)))
+    assert json.loads(json.dumps(found)) == found
+    assert set(found) == {"arms", "chance"}
+    assert found["chance"] == 0.25, "of the test questions alone"
+    assert set(found["arms"]) == {"storm", "direct", "shuffled"}
+    storm, direct, shuffled = (found["arms"][n] for n in ("storm", "direct", "shuffled"))
+    usual = {"accuracy", "ci95", "n", "seed"}
+    assert set(storm) == {*usual, "interventions"}
+    assert set(direct) == {*usual, "by_swaps"}
+    assert set(shuffled) == usual
+    assert (storm["accuracy"], storm["n"], storm["seed"]) == (0.9, 10, 3)
+    low, high = storm["ci95"]
+    assert low < 0.9 < high
+    assert storm["interventions"] == {
+        "zero": 0.2,
+        "mean": 0.3,
+        "swap": 0.1,
+        "swap_follows_donor": 0.9,
+    }
+    assert set(direct["by_swaps"]) == {"2", "8"}
+    assert set(direct["by_swaps"]["2"]) == {"accuracy", "ci95", "n"}
+    assert direct["by_swaps"]["2"]["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("best_first", [True, False])
+def test_the_better_of_two_rates_counts(store: Store, best_first: bool) -> None:
+    low, high = arm(store, "low", none=3), arm(store, "high", none=6)
+    pair = [high, low] if best_first else [low, high]
+    found = as_json(score(store, [("direct", stage) for stage in pair]))
+    assert found["arms"]["direct"]["accuracy"] == 0.6
+
+
+def test_it_is_chosen_by_accuracy_and_brings_its_own_interventions(store: Store) -> None:
+    low = arm(store, "low", none=3, zero=9)
+    high = arm(store, "high", none=6, zero=1)
+    found = as_json(score(store, [("storm", low), ("storm", high)]))
+    assert found["arms"]["storm"]["interventions"] == {"zero": 0.1}
+
+
+def test_the_table_shows_every_number(store: Store) -> None:
+    rows = table_of(as_json(score(store, everyone(store))))
+    shown = {row[0].strip(): row[1:] for row in rows}
+    assert rows[0] == ["arm", "accuracy %", "95 % interval", "questions"]
+    assert shown["storm"][0] == "90.0"
+    assert shown["storm"][2] == "10"
+    assert shown["latents swap: answer follows the donor"][0] == "90.0"
+    assert shown["at 2 swaps"][0] == "100.0"
+    assert shown["chance"][0] == "25.0"
+    assert len({len(row) for row in rows}) == 1
