@@ -80,16 +80,16 @@ class Context:
             yield ids[at : at + self.batch]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stage(ABC, Generic[Row]):
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the rows for one configuration change
     row: ClassVar[type]
     indivisible: ClassVar[bool] = False  # one item; if it fails, the stage fails
 
-    label: str = field(default="", kw_only=True, metadata={"identity": False})
-    shards: int = field(default=1, kw_only=True, metadata={"identity": False})
-    quarantine_share: float = field(default=0.05, kw_only=True, metadata={"identity": False})
+    label: str = not_identity("")
+    shards: int = not_identity(1)
+    quarantine_share: float = not_identity(0.05)
 
     @abstractmethod
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from storm.artifacts.stage import Context, Stage
+from storm.artifacts.stage import Context, Stage, not_identity
 from storm.artifacts.store import Store
 from storm.benchmarks.benchmark import Question
 from storm.errors import DataError, UnreadableVideo
@@ -24,7 +24,7 @@ class _HowAnswered:
     max_new_tokens: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
     """A row for each question. A question whose video can't be read is quarantined by name.
 
@@ -35,7 +35,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
     name: ClassVar[str] = "evaluations"
     row: ClassVar[type] = Response
 
-    quarantine_share: float = field(default=1.0, kw_only=True, metadata={"identity": False})
+    quarantine_share: float = not_identity(1.0)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         weights = self.weights(store)

@@ -32,7 +32,7 @@ class _HowMeasured:
     after: tuple[EvaluationStage, ...] = ()  # what must not run at the same time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
     """A row for each mode and part of an answer, over questions spread through the benchmark.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Change = Literal["none", "zero", "mean", "swap"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 

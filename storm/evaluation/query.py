@@ -49,7 +49,7 @@ class CheckpointFolder(BaseModel):
 AnyCheckpoint = Stage[Checkpoint] | CheckpointFolder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Asking:
     """The part of an evaluation stage that says what is asked; a mix-in of dataclass fields."""
 

@@ -14,7 +14,7 @@ from storm.records import Prediction, Score
 from storm.videos.stage import VideoStage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResultsStage(Stage[Score]):
     """Arms by name; where a name stands twice, the one with the better accuracy counts.
 

@@ -32,7 +32,7 @@ def tower_of(stage: Stage[Checkpoint], store: Store) -> str:
     return tower_digest(stage.artifact(store).path / checkpoint.blob)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VideoFeaturesStage(Stage[VideoFeatures]):
     """The student's view of each training and test video, made once because the tower is frozen."""
 

@@ -14,7 +14,7 @@ from storm.records import Keyframes, Rejected
 from storm.videos.stage import VideoStage, videos_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyframesStage(Stage[Keyframes]):
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes

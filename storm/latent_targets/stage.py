@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Grid = tuple[int, int, int]  # patches in time, height and width before merging
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Encoding:
     """What it takes to see thought videos as the student does; shared by both stages."""
 
@@ -54,7 +54,7 @@ class _Encoding:
                 yield row(item_id, student.encode_video(frames, times))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ThoughtFeaturesStage(_Encoding, Stage[VideoFeatures]):
     """Unpooled tokens, kept so that K and pooling can be tried without encoding again."""
 
@@ -65,7 +65,7 @@ class ThoughtFeaturesStage(_Encoding, Stage[VideoFeatures]):
         return self.encoded(ids, context, _features)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatentTargetsStage(_Encoding, Stage[LatentTarget]):
     """Thought videos through the student's frozen tower and merger, pooled to K vectors.
 
@@ -84,7 +84,7 @@ class LatentTargetsStage(_Encoding, Stage[LatentTarget]):
         return self.encoded(ids, context, lambda i, v: _target(i, pool, v.tokens, v.grid_thw))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PooledTargetsStage(LatentTargetsStage):
     """The same targets, bit for bit, from tokens that were kept."""
 

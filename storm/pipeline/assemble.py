@@ -1,4 +1,4 @@
-"""The whole pipeline in one drawing: `assemble(config)` turns a profile into a graph of stages.
+"""Build the graph of stages from a profile.
 
 videos --+-> keyframes -> thought_prompts -> thought_videos --+
          |                                                    v
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 from storm.artifacts.stage import Stage
 from storm.errors import ConfigError
@@ -25,7 +25,7 @@ from storm.evaluation.results import ResultsStage
 from storm.features.video_features import VideoFeaturesStage
 from storm.keyframes.stage import KeyframesStage
 from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage, ThoughtFeaturesStage
-from storm.pipeline.config import DirectArm, PipelineConfig, ShellSource
+from storm.pipeline.config import DirectArm, EasierWorld, PipelineConfig, ShellSource
 from storm.pipeline.graph import Graph
 from storm.records import Checkpoint
 from storm.shell_game.videos import Counts, ShellVideos
@@ -38,8 +38,25 @@ from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import QuestionVideos, VideoStage
 
 
+class StageOptions(TypedDict):
+    """The fields that every stage has and that are no part of its identity."""
+
+    label: str
+    shards: int
+    quarantine_share: float
+
+
 @dataclass(frozen=True)
-class Asked:
+class TrainingData:
+    """Videos, their features, and the base whose vision tower made those."""
+
+    base: Training
+    videos: VideoStage
+    features: VideoFeaturesStage
+
+
+@dataclass(frozen=True)
+class BenchmarkStages:
     """A benchmark of a profile: an evaluation for each mode, and latency after them."""
 
     benchmark: BenchmarkConfig
@@ -47,8 +64,293 @@ class Asked:
     latency: LatencyStage | None
 
 
-def benchmark_stages(config: PipelineConfig, checkpoint: Stage[Checkpoint]) -> Iterator[Asked]:
-    """What the profile's benchmarks ask of a checkpoint."""
+def assemble(config: PipelineConfig) -> Graph:
+    """Return every stage of a profile; the last one is `results`.
+
+    Raises:
+        ConfigError: If the profile asks for something that can't be made.
+    """
+    check_time_steps(config)
+    check_batches(config)
+    videos = build_videos(config)
+    base = build_base(config, videos)
+    data = TrainingData(base, videos, build_features(config, base, videos, config.sampling))
+    targets = build_targets(config, base, videos)
+
+    storm = build_storm(config, data, targets)
+    variants = [("storm", storm), *build_direct(config, data)]
+    if config.arms.shuffled:
+        variants.append(("shuffled", build_storm(config, data, targets, shuffled=True)))
+    results = ResultsStage(
+        videos=videos,
+        predictions=tuple(predictions for _, predictions in variants),
+        arms=tuple(arm for arm, _ in variants),
+        seed=config.seed,
+    )
+    benchmarks: list[Stage] = []
+    for stages in benchmark_stages(config, storm.checkpoint):
+        benchmarks += stages.evaluations
+        if stages.latency is not None:
+            benchmarks.append(stages.latency)
+    graph = Graph.of(base, *benchmarks, results)  # the base first: most stages wait for it
+    check_shards(config, graph)
+    return graph
+
+
+def check_time_steps(config: PipelineConfig) -> None:
+    """Refuse a K that thought videos can't be pooled to. Raises ConfigError."""
+    student = config.student
+    patch = student.vision.temporal_patch if isinstance(student, TinyConfig) else 2  # Qwen's
+    steps = -(-config.thought_sampling.frames // patch)  # the last patch is padded
+    config.pooling.check(student.latent.k, steps)
+
+
+def check_batches(config: PipelineConfig) -> None:
+    """Refuse batches that can't be divided among the ranks. Raises ConfigError."""
+    arms = config.arms
+    direct = [arms.direct.phase] if arms.direct else []
+    phases = (*config.curriculum, *arms.stage_one, *arms.stage_two, *direct)
+    check_training(phases, config.runtime, config.dtype)
+
+
+def check_shards(config: PipelineConfig, graph: Graph) -> None:
+    """Refuse `shards` of stages that the graph doesn't have. Raises ConfigError."""
+    names = sorted({stage.name for stage in graph})
+    if unknown := sorted(config.shards.keys() - names):
+        raise ConfigError(f"expected stages of {names} in `shards`, found {unknown}")
+
+
+def stage_options(config: PipelineConfig, stage: type[Stage], label: str = "") -> StageOptions:
+    """Return how the profile runs a stage."""
+    return StageOptions(
+        label=label,
+        shards=config.shards.get(stage.name, 1),
+        quarantine_share=config.quarantine_share,
+    )
+
+
+def build_videos(config: PipelineConfig) -> VideoStage:
+    """Return the stage that makes or reads the questions and their videos."""
+    source, options = config.videos, stage_options(config, VideoStage)
+    if isinstance(source, ShellSource):
+        counts = source.counts.model_copy(update={"base": 0})  # those are the base's own
+        return ShellVideos(world=source.world, seed=config.seed, counts=counts, **options)
+    return QuestionVideos(source=source, **options)
+
+
+def build_base(config: PipelineConfig, videos: VideoStage) -> Training:
+    """Return the stage that makes the student which all variants start from."""
+    base = Base(
+        phases=config.curriculum,
+        seed=config.seed,
+        dtype=config.dtype,
+        student=config.student,
+        sampling=config.sampling,
+        **stage_options(config, Base),
+    )
+    if not config.curriculum:
+        return base
+    if not isinstance(config.videos, ShellSource) or not isinstance(videos, ShellVideos):
+        raise ConfigError(
+            "expected `videos: {kind: shell}` for a profile with a curriculum, found another "
+            "source: leave `curriculum` empty"
+        )
+    counts = Counts(base=config.videos.counts.base, train=0, test=0)
+    return ShellBase(
+        phases=base.phases,
+        seed=base.seed,
+        dtype=base.dtype,
+        student=base.student,
+        sampling=base.sampling,
+        videos=replace(videos, counts=counts, label="base"),
+        **stage_options(config, ShellBase),
+    )
+
+
+def build_features(
+    config: PipelineConfig, base: Training, videos: VideoStage, sampling: FrameSampling
+) -> VideoFeaturesStage:
+    """Return the stage that encodes videos with the base's vision tower."""
+    return VideoFeaturesStage(
+        videos=videos,
+        base=base,
+        sampling=sampling,
+        dtype=config.dtype,
+        **stage_options(config, VideoFeaturesStage, videos.label),
+    )
+
+
+def build_targets(config: PipelineConfig, base: Training, videos: VideoStage) -> LatentTargetsStage:
+    """Return the stage that makes latent targets, on top of all that thought videos need."""
+    keyframes = KeyframesStage(
+        videos=videos, selector=config.keyframes, **stage_options(config, KeyframesStage)
+    )
+    prompts = ThoughtPromptsStage(
+        videos=videos,
+        keyframes=keyframes,
+        teacher=config.teacher,
+        **stage_options(config, ThoughtPromptsStage),
+    )
+    thought_videos = ThoughtVideosStage(
+        videos=videos,
+        keyframes=keyframes,
+        prompts=prompts,
+        generator=config.generator,
+        quality=config.quality,
+        seed=config.seed,
+        **stage_options(config, ThoughtVideosStage),
+    )
+    if not config.keep_tokens:
+        return LatentTargetsStage(
+            thought_videos=thought_videos,
+            base=base,
+            sampling=config.thought_sampling,
+            dtype=config.dtype,
+            k=config.student.latent.k,
+            pooling=config.pooling,
+            **stage_options(config, LatentTargetsStage),
+        )
+    features = ThoughtFeaturesStage(
+        thought_videos=thought_videos,
+        base=base,
+        sampling=config.thought_sampling,
+        dtype=config.dtype,
+        **stage_options(config, ThoughtFeaturesStage),
+    )
+    return PooledTargetsStage(
+        thought_videos=thought_videos,
+        base=base,
+        sampling=config.thought_sampling,
+        dtype=config.dtype,
+        k=config.student.latent.k,
+        pooling=config.pooling,
+        features=features,
+        **stage_options(config, PooledTargetsStage),
+    )
+
+
+def build_storm(
+    config: PipelineConfig,
+    data: TrainingData,
+    targets: LatentTargetsStage,
+    *,
+    shuffled: bool = False,
+) -> PredictionsStage:
+    """Return the predictions of a student after Stage I and Stage II."""
+    label = "shuffled" if shuffled else ""
+    stage_one = StageOne(
+        phases=config.arms.stage_one,
+        seed=config.seed,
+        dtype=config.dtype,
+        init_from=data.base,
+        videos=data.videos,
+        features=data.features,
+        option_orders=config.option_orders,
+        lora=config.arms.lora,
+        targets=targets,
+        targets_from="shuffled" if shuffled else "own",
+        **stage_options(config, StageOne, label),
+    )
+    stage_two = StageTwo(
+        phases=config.arms.stage_two,
+        seed=config.seed,
+        dtype=config.dtype,
+        init_from=stage_one,
+        videos=data.videos,
+        features=data.features,
+        option_orders=config.option_orders,
+        lora=config.arms.lora,
+        **stage_options(config, StageTwo, label),
+    )
+    interventions = ("none",) if shuffled else config.arms.interventions
+    return build_predictions(config, data, stage_two, "latent", label, interventions)
+
+
+def build_direct(
+    config: PipelineConfig, data: TrainingData
+) -> Iterator[tuple[str, PredictionsStage]]:
+    """Yield the variant `direct` at each rate, and on easier worlds as `direct/<swaps>`."""
+    arm = config.arms.direct
+    if arm is None:
+        return
+    for rate in arm.learning_rates:
+        phase = arm.phase.model_copy(update={"learning_rate": rate})
+        predictions = _direct_run(config, data, phase, f"at {rate:g}")
+        yield "direct", predictions
+        if isinstance(data.videos, ShellVideos):
+            yield f"direct/{data.videos.world.swaps}", predictions
+    for easier in arm.easier:
+        yield f"direct/{easier.swaps}", _easier_run(config, data, arm, easier)
+
+
+def _easier_run(
+    config: PipelineConfig, data: TrainingData, arm: DirectArm, easier: EasierWorld
+) -> PredictionsStage:
+    videos, sampling = data.videos, config.sampling
+    if not isinstance(videos, ShellVideos):
+        raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
+    if easier.swaps > videos.world.beats:
+        raise ConfigError(
+            f"expected easier worlds of at most {videos.world.beats} swaps, one a beat, "
+            f"found {easier.swaps}: correct arms.direct.easier"
+        )
+    label = f"{easier.swaps} swaps"
+    world = videos.world.model_copy(update={"swaps": easier.swaps, "beats": easier.swaps})
+    frames = sampling.frames * world.frames // videos.world.frames  # as dense in time
+    easier_videos = replace(videos, world=world, counts=easier.counts, label=label)
+    easier_sampling = sampling.model_copy(update={"frames": frames})
+    easier_data = TrainingData(
+        base=data.base,
+        videos=easier_videos,
+        features=build_features(config, data.base, easier_videos, easier_sampling),
+    )
+    changes = {"learning_rate": arm.learning_rates[0], "steps": easier.steps}
+    return _direct_run(config, easier_data, arm.phase.model_copy(update=changes), label)
+
+
+def _direct_run(
+    config: PipelineConfig, data: TrainingData, phase: AnswerPhase, label: str
+) -> PredictionsStage:
+    direct = Direct(
+        phases=(phase,),
+        seed=config.seed,
+        dtype=config.dtype,
+        init_from=data.base,
+        videos=data.videos,
+        features=data.features,
+        option_orders=config.option_orders,
+        lora=config.arms.lora,
+        **stage_options(config, Direct, label),
+    )
+    return build_predictions(config, data, direct, "direct", f"direct {label}")
+
+
+def build_predictions(
+    config: PipelineConfig,
+    data: TrainingData,
+    checkpoint: Training,
+    mode: Literal["direct", "latent"],
+    label: str,
+    interventions: tuple[Change, ...] = ("none",),
+) -> PredictionsStage:
+    """Return a checkpoint's answers to the test questions."""
+    return PredictionsStage(
+        checkpoint=checkpoint,
+        videos=data.videos,
+        features=data.features,
+        mode=mode,
+        dtype=config.dtype,
+        interventions=interventions,
+        max_new_tokens=config.max_new_tokens,
+        seed=config.seed,
+        **stage_options(config, PredictionsStage, label),
+    )
+
+
+def benchmark_stages(
+    config: PipelineConfig, checkpoint: Stage[Checkpoint]
+) -> Iterator[BenchmarkStages]:
+    """Yield the evaluations of a checkpoint on each of the profile's benchmarks."""
     titles = Counter(benchmark.title for benchmark in config.benchmarks)
     for title, times in titles.items():
         if times > 1:
@@ -58,210 +360,7 @@ def benchmark_stages(config: PipelineConfig, checkpoint: Stage[Checkpoint]) -> I
             )
     shards = config.shards.get(EvaluationStage.name, max(1, config.runtime.gpus))
     for benchmark in config.benchmarks:
-        how = (config.sampling, config.dtype, config.runtime.device, shards)
-        yield Asked(benchmark, *benchmark.build(checkpoint, *how))
-
-
-def assemble(config: PipelineConfig) -> Graph:
-    """Every stage of a profile; the last is `results`."""
-    return _Drawing(config).graph()
-
-
-class _Drawing:
-    def __init__(self, config: PipelineConfig):
-        self.config = config
-
-    def how(self, name: str, label: str = "") -> dict[str, Any]:
-        return {
-            "shards": self.config.shards.get(name, 1),
-            "quarantine_share": self.config.quarantine_share,
-            "label": label,
-        }
-
-    def graph(self) -> Graph:
-        config = self.config
-        self.check_time_steps()
-        self.check_batches()
-        videos = self.videos()
-        base = self.base(videos)
-        features = self.features(videos, base, config.sampling)
-        targets = self.targets(videos, base)
-
-        arms: list[tuple[str, PredictionsStage]] = []
-        arms.append(("storm", self.storm(base, videos, features, targets, "")))
-        if config.arms.direct is not None:
-            arms += self.direct(config.arms.direct, base, videos, features)
-        if config.arms.shuffled:
-            arms.append(("shuffled", self.storm(base, videos, features, targets, "shuffled")))
-        results = ResultsStage(
-            videos, tuple(p for _, p in arms), tuple(a for a, _ in arms), config.seed
+        evaluations, latency = benchmark.build(
+            checkpoint, config.sampling, config.dtype, config.runtime.device, shards
         )
-        asked = [
-            stage
-            for one in benchmark_stages(config, arms[0][1].checkpoint)
-            for stage in (*one.evaluations, one.latency)
-            if stage is not None
-        ]
-        graph = Graph.of(base, *asked, results)  # the base first: most waits for it
-        names = sorted({stage.name for stage in graph})
-        if unknown := sorted(config.shards.keys() - names):
-            raise ConfigError(f"expected stages of {names} in `shards`, found {unknown}")
-        return graph
-
-    def check_time_steps(self) -> None:
-        """Refuse a K that thought videos can't be pooled to, before anything is made."""
-        student = self.config.student
-        patch = student.vision.temporal_patch if isinstance(student, TinyConfig) else 2  # Qwen's
-        steps = -(-self.config.thought_sampling.frames // patch)  # the last one is padded
-        self.config.pooling.check(student.latent.k, steps)
-
-    def check_batches(self) -> None:
-        """Refuse batches that the ranks can't share, before anything is made."""
-        config, arms = self.config, self.config.arms
-        direct = [arms.direct.phase] if arms.direct else []
-        phases = (*config.curriculum, *arms.stage_one, *arms.stage_two, *direct)
-        check_training(phases, config.runtime, config.dtype)
-
-    def videos(self) -> VideoStage:
-        source, how = self.config.videos, self.how("videos")
-        if isinstance(source, ShellSource):
-            counts = source.counts.model_copy(update={"base": 0})  # those are the base's own
-            return ShellVideos(source.world, self.config.seed, counts, **how)
-        return QuestionVideos(source, **how)
-
-    def base(self, videos: VideoStage) -> Training:
-        config, how = self.config, self.how("base")
-        parts = (config.curriculum, config.seed, config.dtype, config.student, config.sampling)
-        if not config.curriculum:
-            return Base(*parts, **how)
-        if not isinstance(config.videos, ShellSource) or not isinstance(videos, ShellVideos):
-            raise ConfigError(
-                "expected `videos: {kind: shell}` for a profile with a curriculum, found another "
-                "source: leave `curriculum` empty"
-            )
-        counts = Counts(base=config.videos.counts.base, train=0, test=0)
-        own = replace(videos, counts=counts, label="base")
-        return ShellBase(*parts, own, **how)
-
-    def features(
-        self, videos: VideoStage, base: Training, sampling: FrameSampling
-    ) -> VideoFeaturesStage:
-        how = self.how("video_features", videos.label)
-        return VideoFeaturesStage(videos, base, sampling, self.config.dtype, **how)
-
-    def targets(self, videos: VideoStage, base: Training) -> LatentTargetsStage:
-        config = self.config
-        keyframes = KeyframesStage(videos, config.keyframes, **self.how("keyframes"))
-        prompts = ThoughtPromptsStage(
-            videos, keyframes, config.teacher, **self.how("thought_prompts")
-        )
-        clips = ThoughtVideosStage(
-            videos,
-            keyframes,
-            prompts,
-            config.generator,
-            config.quality,
-            seed=config.seed,
-            **self.how("thought_videos"),
-        )
-        seen = (clips, base, config.thought_sampling, config.dtype)
-        pooled = (*seen, config.student.latent.k, config.pooling)
-        if not config.keep_tokens:
-            return LatentTargetsStage(*pooled, **self.how("latent_targets"))
-        features = ThoughtFeaturesStage(*seen, **self.how("thought_features"))
-        return PooledTargetsStage(*pooled, features, **self.how("latent_targets"))
-
-    def storm(
-        self,
-        base: Training,
-        videos: VideoStage,
-        features: VideoFeaturesStage,
-        targets: LatentTargetsStage,
-        label: Literal["", "shuffled"],
-    ) -> PredictionsStage:
-        config = self.config
-        rest = (config.seed, config.dtype)
-        data = (videos, features, config.option_orders, config.arms.lora)
-        one = StageOne(
-            config.arms.stage_one,
-            *rest,
-            base,
-            *data,
-            targets,
-            label or "own",
-            **self.how("stage_one", label),
-        )
-        two = StageTwo(config.arms.stage_two, *rest, one, *data, **self.how("stage_two", label))
-        interventions = config.arms.interventions if not label else ("none",)
-        return self.predictions(two, videos, features, "latent", label, interventions)
-
-    def direct(
-        self, arm: DirectArm, base: Training, videos: VideoStage, features: VideoFeaturesStage
-    ) -> Iterator[tuple[str, PredictionsStage]]:
-        """The arm `direct` at each rate, and on easier worlds as `direct/<swaps>`."""
-        for rate in arm.learning_rates:
-            phase = arm.phase.model_copy(update={"learning_rate": rate})
-            made = self.direct_run(phase, base, videos, features, f"at {rate:g}")
-            yield "direct", made
-            if isinstance(videos, ShellVideos):
-                yield f"direct/{videos.world.swaps}", made
-        sampling = self.config.sampling
-        for easier in arm.easier:
-            if not isinstance(videos, ShellVideos):
-                raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
-            if easier.swaps > videos.world.beats:
-                raise ConfigError(
-                    f"expected easier worlds of at most {videos.world.beats} swaps, one a beat, "
-                    f"found {easier.swaps}: correct arms.direct.easier"
-                )
-            label = f"{easier.swaps} swaps"
-            world = videos.world.model_copy(update={"swaps": easier.swaps, "beats": easier.swaps})
-            shown = replace(videos, world=world, counts=easier.counts, label=label)
-            phase = arm.phase.model_copy(
-                update={"learning_rate": arm.learning_rates[0], "steps": easier.steps}
-            )
-            frames = sampling.frames * world.frames // videos.world.frames  # as dense in time
-            seen = self.features(shown, base, sampling.model_copy(update={"frames": frames}))
-            yield f"direct/{easier.swaps}", self.direct_run(phase, base, shown, seen, label)
-
-    def direct_run(
-        self,
-        phase: AnswerPhase,
-        base: Training,
-        videos: VideoStage,
-        features: VideoFeaturesStage,
-        label: str,
-    ) -> PredictionsStage:
-        trained = Direct(
-            (phase,),
-            self.config.seed,
-            self.config.dtype,
-            base,
-            videos,
-            features,
-            self.config.option_orders,
-            self.config.arms.lora,
-            **self.how("direct", label),
-        )
-        return self.predictions(trained, videos, features, "direct", f"direct {label}")
-
-    def predictions(
-        self,
-        checkpoint: Training,
-        videos: VideoStage,
-        features: VideoFeaturesStage,
-        mode: Literal["direct", "latent"],
-        label: str,
-        interventions: tuple[Change, ...] = ("none",),
-    ) -> PredictionsStage:
-        return PredictionsStage(
-            checkpoint,
-            videos,
-            features,
-            mode,
-            self.config.dtype,
-            interventions,
-            self.config.max_new_tokens,
-            self.config.seed,
-            **self.how("predictions", label),
-        )
+        yield BenchmarkStages(benchmark, evaluations, latency)

@@ -19,7 +19,7 @@ from storm.errors import NotSealed
 from storm.evaluation import tables as shown
 from storm.evaluation.results import as_json
 from storm.evaluation.summary import Evaluated, read, write
-from storm.pipeline.assemble import Asked, assemble, benchmark_stages
+from storm.pipeline.assemble import BenchmarkStages, assemble, benchmark_stages
 from storm.pipeline.config import PipelineConfig
 from storm.pipeline.graph import Graph
 from storm.profiles import load
@@ -117,7 +117,7 @@ def write_benchmarks(
 
 def _benchmarks(
     config: PipelineConfig, checkpoint: Stage[Any], store: Store
-) -> Iterator[tuple[Asked, Evaluated]]:
+) -> Iterator[tuple[BenchmarkStages, Evaluated]]:
     for asked in benchmark_stages(config, checkpoint):
         needed = [s for s in (*asked.evaluations, asked.latency) if s is not None]
         if all(stage.artifact(store).sealed for stage in needed):
@@ -127,7 +127,7 @@ def _benchmarks(
             yield asked, read(asked.evaluations, asked.latency, store, *how)
 
 
-def _tables_of(asked: Asked, found: Evaluated) -> dict[str, Any]:
+def _tables_of(asked: BenchmarkStages, found: Evaluated) -> dict[str, Any]:
     modes = found.summary()["modes"].items()
     tables = [shown.accuracies(summary, mode) for mode, summary in modes]
     tables += [shown.differences(found.comparisons)] if found.comparisons else []

@@ -27,7 +27,7 @@ class Counts(BaseModel):
     test: int = Field(default=1024, ge=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShellVideos(VideoStage):
     """One video and one question for each scene; the truth is not stored, it follows from seed."""
 

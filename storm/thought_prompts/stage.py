@@ -16,7 +16,7 @@ from storm.videos.stage import VideoStage
 _LEDGER = "spending.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ThoughtPromptsStage(Stage[ThoughtPrompt]):
     """One prompt for each training question whose video has keyframes."""
 

@@ -19,7 +19,7 @@ from storm.videos.decoding.encode import encode_mp4
 from storm.videos.stage import VideoStage, videos_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ThoughtVideosStage(Stage[ThoughtVideo]):
     """One clip for each prompt, stored as H.264 so that a person can look at it."""
 

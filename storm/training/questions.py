@@ -86,7 +86,7 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
             f"expected training questions with features and targets, found {len(samples)} "
             f"questions, {len(features)} features, {len(targets)} targets that don't meet"
         )
-    if with_targets and spec.targets == "shuffled":
+    if with_targets and spec.targets_from == "shuffled":
         targets = _of_another_video(kept, targets, spec.seed)
     return [
         Question(

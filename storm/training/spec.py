@@ -188,7 +188,7 @@ class TrainingSpec(FrozenModel):
     rows: RowFiles | None = None
     curriculum: CurriculumFiles | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
-    targets: Literal["own", "shuffled"] = "own"  # shuffled: those of another video
+    targets_from: Literal["own", "shuffled"] = "own"  # shuffled: those of another video
     use_latents: bool = True
     option_orders: PositiveInt = 1  # how many orders of its options a question is trained with
     lora: Lora | None = None  # None: every weight of the language model learns

@@ -35,7 +35,7 @@ from storm.videos.stage import VideoStage
 _ITEM = "checkpoint"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Training(Stage[Checkpoint]):
     row: ClassVar[type] = Checkpoint
     # 2: checkpoints carry their sampling, custom_generate and a greedy generation_config
@@ -150,7 +150,7 @@ def _progress(event: dict[str, Any], phases: Sequence[Phase]) -> dict[str, Any]:
     return {"progress": before + event["step"], "of": of, "text": ", ".join(words)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Base(Training):
     """The student before STORM: imported or built, then taught by its phases, if any."""
 
@@ -173,7 +173,7 @@ class Base(Training):
         return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShellBase(Base):
     """A base that learns what any LVLM can: the shell world's curriculum, on videos of its own."""
 
@@ -209,11 +209,11 @@ class ShellBase(Base):
         return {"curriculum": files}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _OnQuestions(Training):
     """Trains on the questions of the split `train`, with cached features."""
 
-    origin: Training
+    init_from: Training
     videos: VideoStage
     features: VideoFeaturesStage
     option_orders: int
@@ -223,8 +223,8 @@ class _OnQuestions(Training):
         return self.features.sampling
 
     def start(self, context: Context, work: Path) -> Path:
-        (checkpoint,) = self.origin.rows(context.store)
-        return self.origin.artifact(context.store).path / checkpoint.blob
+        (checkpoint,) = self.init_from.rows(context.store)
+        return self.init_from.artifact(context.store).path / checkpoint.blob
 
     def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
         samples = self.videos.artifact(store).shard_paths()
@@ -239,31 +239,31 @@ class _OnQuestions(Training):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageOne(_OnQuestions):
     """Latent states are aligned with the targets."""
 
     name: ClassVar[str] = "stage_one"
 
     targets: LatentTargetsStage
-    whose: Literal["own", "shuffled"] = "own"  # shuffled: targets of another video
+    targets_from: Literal["own", "shuffled"] = "own"  # shuffled: targets of another video
 
     def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
         targets = tuple(self.targets.artifact(store).shard_paths())
         return {**super().files(store), "targets": targets}
 
     def data(self, context: Context, work: Path) -> dict[str, Any]:
-        return {**super().data(context, work), "targets": self.whose}
+        return {**super().data(context, work), "targets_from": self.targets_from}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageTwo(_OnQuestions):
     """Answers alone, through the student's own rollout."""
 
     name: ClassVar[str] = "stage_two"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Direct(_OnQuestions):
     """The baseline: the same base fine-tuned on answers, without latents."""
 

@@ -18,7 +18,7 @@ from storm.records import Rejected, VideoSample
 from storm.videos.questions.sources import Questions, Sampled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VideoStage(Stage[VideoSample]):
     """Any source of questions on videos."""
 
@@ -30,7 +30,7 @@ class VideoStage(Stage[VideoSample]):
         """The video file of a sample; raises UnreadableVideo if it is gone or another one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QuestionVideos(VideoStage):
     """Questions of the user's; every video is decoded once before it is let in."""
 

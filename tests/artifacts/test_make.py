@@ -351,7 +351,7 @@ def test_a_file_replaced_between_plan_and_run_is_noticed(store: Store, tmp_path:
         about = {"video": f"{n}.mp4", "question": "what?", "options": ["a", "b"], "answer": "A"}
         questions.append({"id": f"q{n}", **about})
     (tmp_path / "qa.json").write_text(json.dumps(questions))
-    stage = QuestionVideos(QuestionFile(questions=str(tmp_path / "qa.json")))
+    stage = QuestionVideos(source=QuestionFile(questions=str(tmp_path / "qa.json")))
     plan(stage, store)
     encode_mp4(tmp_path / "1.mp4", np.full((8, 32, 32, 3), 200, np.uint8), 8)
 
@@ -359,7 +359,7 @@ def test_a_file_replaced_between_plan_and_run_is_noticed(store: Store, tmp_path:
     (bad,) = assert_sound(store, stage, {"q0", "q1", "q2"}).manifest()["quarantined"]
     assert (bad["id"], bad["reason"]) == ("q1", "changed")
 
-    again = QuestionVideos(QuestionFile(questions=str(tmp_path / "qa.json")))
+    again = QuestionVideos(source=QuestionFile(questions=str(tmp_path / "qa.json")))
     assert again.fingerprint != stage.fingerprint, "a new run plans with the new content"
 
 
@@ -373,7 +373,7 @@ def test_another_count_of_shards_does_not_unsettle_a_plan(store: Store) -> None:
 
 def test_take_over_ignores_another_recipe(store: Store, diary: Path) -> None:
     execute(Clips(ids=IDS[:3], size=5), store, RUNTIME)
-    other = Vectors(Clips(ids=IDS[:3], size=20, diary=str(diary)))
+    other = Vectors(clips=Clips(ids=IDS[:3], size=20, diary=str(diary)))
     execute(other, store, RUNTIME)
     assert worked_on(diary) == list(IDS[:3])
     write_json(store.root / "toy_clips" / "stray" / "plan.json", {"recipe": "x"})

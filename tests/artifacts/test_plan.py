@@ -59,7 +59,7 @@ class Summary(Whole):
 
 def graph(luck: int = 0, diary: Path | str = "") -> tuple[Chance, Vectors, Summary]:
     clips = Chance(ids=IDS, luck=luck, size=20)
-    vectors = Vectors(clips, shards=2)
+    vectors = Vectors(clips=clips, shards=2)
     return clips, vectors, Summary(vectors=vectors, diary=str(diary))
 
 
@@ -162,7 +162,7 @@ def test_explain_names_what_differs(store: Store) -> None:
     ]
     wider = dataclasses.replace(vectors, width=4)
     assert "  width: 8 -> 4" in list(reasons(wider, store))
-    longer = Vectors(dataclasses.replace(vectors.clips, size=21))
+    longer = Vectors(clips=dataclasses.replace(vectors.clips, size=21))
     lines = list(reasons(longer, store))
     assert lines[0].startswith("toy_vectors has to run: ")
     assert any(line.startswith("  input clips: ") for line in lines)

@@ -151,7 +151,7 @@ def test_a_value_without_canonical_form_is_an_error() -> None:
 def test_inputs_are_found_by_their_type() -> None:
     one, two = Clips(ids=("a",)), Clips(ids=("b",))
 
-    @dataclasses.dataclass(frozen=True)
+    @dataclasses.dataclass(frozen=True, kw_only=True)
     class Join(Clips):
         parts: tuple[Stage[Any], ...] = ()
         note: str = not_identity("")

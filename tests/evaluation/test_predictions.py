@@ -129,7 +129,14 @@ def test_a_question_is_given_what_its_row_says_whatever_is_pending(
     monkeypatch.setattr(predictions, "load_student", lambda *_: None)
     nothing: Any = None
     changes: Any = ("none", "zero", "mean", "swap")
-    stage = Recited(nothing, nothing, nothing, "latent", "float32", changes)
+    stage = Recited(
+        checkpoint=nothing,
+        videos=nothing,
+        features=nothing,
+        mode="latent",
+        dtype="float32",
+        interventions=changes,
+    )
     ids = [f"{n}#{change}" for n in range(7) for change in changes]
     artifact = Artifact(tmp_path, "predictions", "f")
     artifact.write_plan(Plan("r", 2, tuple(PlannedItem(i, "k", n % 2) for n, i in enumerate(ids))))

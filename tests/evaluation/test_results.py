@@ -22,7 +22,7 @@ from storm.report.report import table_of
 VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Told(Stage[Any]):
     """A stage whose rows are told, not made."""
 
@@ -47,7 +47,7 @@ class Told(Stage[Any]):
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ToldVideos(Told):
     name: ClassVar[str] = "told_videos"
     row: ClassVar[type] = VideoSample
@@ -101,7 +101,12 @@ def store(tmp_path: Path) -> Store:
 
 def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list[Score]:
     names, stages = tuple(n for n, _ in arms), tuple(s for _, s in arms)
-    stage = ResultsStage(questions(store), stages, names, seed)  # pyright: ignore
+    stage = ResultsStage(
+        videos=questions(store),
+        predictions=stages,  # pyright: ignore
+        arms=names,
+        seed=seed,
+    )
     context: Any = Context(store, None, None, None, None, 1)  # pyright: ignore
     ids = [item_id for item_id, _ in stage.items(store)]
     made = list(stage.make(ids, context))

@@ -276,7 +276,13 @@ def test_the_profile_of_wan_changes_the_generator_alone(questions: str, tmp_path
 
 def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_path: Path) -> None:
     missing = tmp_path / "no-such-checkpoint"
-    base = Base((), 0, "float32", PretrainedConfig(path=missing), FrameSampling())
+    base = Base(
+        phases=(),
+        seed=0,
+        dtype="float32",
+        student=PretrainedConfig(path=missing),
+        sampling=FrameSampling(),
+    )
     store = Store(tmp_path / "artifacts")
     with pytest.raises(ConfigError, match=str(missing)) as caught:
         execute(base, store, Runtime())

@@ -13,7 +13,7 @@ from storm.artifacts.store import Store
 from storm.records import LatentTarget
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Numbers(Stage[LatentTarget]):
     """A vector of 8 x 64 for each number below `count`; `diary` counts the work."""
 
@@ -37,7 +37,7 @@ class Numbers(Stage[LatentTarget]):
                 yield LatentTarget(id=item_id, latents=np.full((8, 64), value))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Doubled(Stage[LatentTarget]):
     """Each vector times two."""
 
@@ -60,4 +60,4 @@ class Doubled(Stage[LatentTarget]):
 
 
 def chain(count: int, diary: str = "") -> Doubled:
-    return Doubled(Numbers(count=count, diary=diary, shards=4), shards=4)
+    return Doubled(numbers=Numbers(count=count, diary=diary, shards=4), shards=4)

@@ -22,7 +22,7 @@ COUNT = 150
 RUNTIME = Runtime(workers=1, batch=8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ToldVideos(Stage[VideoSample]):
     name: ClassVar[str] = "videos"
     row: ClassVar[type] = VideoSample
@@ -36,7 +36,7 @@ class ToldVideos(Stage[VideoSample]):
             yield replace(request.sample, video_id=name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ToldKeyframes(Stage[Keyframes]):
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes
@@ -53,8 +53,10 @@ class ToldKeyframes(Stage[Keyframes]):
 
 def stage_for(chat: ChatConfig) -> ThoughtPromptsStage:
     videos: Any = ToldVideos()
-    keyframes: Any = ToldKeyframes(videos)
-    return ThoughtPromptsStage(videos, keyframes, EndpointTeacher.Config(chat=chat))
+    keyframes: Any = ToldKeyframes(videos=videos)
+    return ThoughtPromptsStage(
+        videos=videos, keyframes=keyframes, teacher=EndpointTeacher.Config(chat=chat)
+    )
 
 
 def make(root: Path, chat: ChatConfig) -> None:

@@ -20,7 +20,7 @@ from storm.errors import DataError
 from storm.records import LatentTarget, Rejected, ThoughtVideo
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clips(Stage[ThoughtVideo]):
     """A blob for each id. `trouble` says what happens to an item; `diary` counts the work."""
 
@@ -98,7 +98,7 @@ def go_wrong(trouble: str, folder: Path) -> None:
             raise DataError("expected milk, found water; buy milk")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Vectors(Stage[LatentTarget]):
     """A vector for each clip, from the clip's bytes."""
 
@@ -133,4 +133,4 @@ class Whole(Clips):
 
 def chain(ids: Sequence[str], shards: int = 1, **clips: Any) -> Vectors:
     made = Clips(ids=tuple(ids), shards=shards, **clips)
-    return Vectors(made, seconds=made.seconds, shards=shards)
+    return Vectors(clips=made, seconds=made.seconds, shards=shards)

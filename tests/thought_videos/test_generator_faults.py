@@ -132,13 +132,16 @@ def asking_about(film: Path, folder: Path, videos: dict[str, str]) -> ThoughtVid
         for words, name in videos.items()
     ]
     (folder / "questions.json").write_text(json.dumps(questions))
-    source = QuestionVideos(QuestionFile(questions=str(folder / "questions.json"), test_share=0.0))
-    keyframes = KeyframesStage(source, UniformSelector.Config(k=3))
+    file = QuestionFile(questions=str(folder / "questions.json"), test_share=0.0)
+    source = QuestionVideos(source=file)
+    keyframes = KeyframesStage(videos=source, selector=UniformSelector.Config(k=3))
     return ThoughtVideosStage(
-        source,
-        keyframes,
-        ThoughtPromptsStage(source, keyframes, TemplateTeacher.Config()),
-        ScriptedGenerator.Config(),
-        QualityGate(frames=5),
+        videos=source,
+        keyframes=keyframes,
+        prompts=ThoughtPromptsStage(
+            videos=source, keyframes=keyframes, teacher=TemplateTeacher.Config()
+        ),
+        generator=ScriptedGenerator.Config(),
+        quality=QualityGate(frames=5),
         quarantine_share=1.0,
     )

@@ -30,7 +30,7 @@ def test_only_training_questions_that_have_all_are_used(make, small):
 
 
 def test_shuffled_targets_are_those_of_another_video(make, small):
-    own, shuffled = (load_questions(make(targets=t), small.HIDDEN) for t in ("own", "shuffled"))
+    own, shuffled = (load_questions(make(targets_from=t), small.HIDDEN) for t in ("own", "shuffled"))
     of = {q.target.numpy().tobytes(): q.sample.video_id for q in own}
     donors = {q.sample.video_id: of[q.target.numpy().tobytes()] for q in shuffled}
     assert sorted(donors.values()) == sorted(donors)

@@ -83,7 +83,7 @@ def test_the_half_of_video_r1_that_is_images_is_counted_and_costs_no_share(
     code, out = run(capsys, str(path))
     assert code == 0
     assert "3 good of 3; 3 on images are left out" in out
-    stage = QuestionVideos(QuestionFile(questions=str(path), test_share=0))
+    stage = QuestionVideos(source=QuestionFile(questions=str(path), test_share=0))
     manifest = execute(stage, Store(tmp_path / "artifacts"), Runtime()).manifest()
     assert (manifest["rows"], manifest["quarantined"]) == (3, [])
     assert manifest["facts"] == {"image_questions_left_out": 3}

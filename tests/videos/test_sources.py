@@ -295,7 +295,7 @@ def test_all_questions_of_a_video_share_a_split(root: Path, film: Path):
 def test_a_video_is_decoded_in_one_shard_alone(
     root: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    stage = QuestionVideos(many(root, film, 60), shards=4)
+    stage = QuestionVideos(source=many(root, film, 60), shards=4)
     store, decoded = Store(tmp_path / "store"), Counter()
     monkeypatch.setattr(
         "storm.videos.decoding.decode.check", lambda path: decoded.update([path.name])
