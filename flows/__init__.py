@@ -1,3 +1,5 @@
 """Prefect flows: the only code that imports Prefect."""
 
-import storm as storm  # its library settings must stand before Prefect loads
+from storm.process.environment import set_environment
+
+set_environment()  # Prefect reads its settings when it loads

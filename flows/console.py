@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar for each stage in work, a line for each that is done."""
+"""Progress of a run: a bar for each shard being made, a line for each finished stage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from storm.process.run_child import Event
 
 
 class Console:
-    """Bars on a terminal; elsewhere only the lines of finished stages."""
+    """Progress bars on a terminal; elsewhere only the lines of finished stages."""
 
     def __init__(self) -> None:
         self.out = RichConsole(file=sys.stderr, soft_wrap=True)
@@ -40,7 +40,6 @@ class Console:
         )
         self._lock = threading.Lock()
         self._began: dict[str, float] = {}
-        self._cached: list[str] = []
 
     def __enter__(self) -> Console:
         self.bars.start()
@@ -50,7 +49,7 @@ class Console:
         self.bars.stop()
 
     def follow(self, stage: Stage[Any], number: int) -> Callable[[Event], None]:
-        """The receiver of one shard's events."""
+        """Return a function that shows one shard's events."""
         name = stage.title if stage.shards == 1 else f"{stage.title} {number + 1}/{stage.shards}"
         with self._lock:
             self._began.setdefault(stage.title, time.monotonic())
@@ -69,6 +68,7 @@ class Console:
         return receive
 
     def sealed(self, stage: Stage[Any], manifest: dict[str, Any]) -> None:
+        """Print the line of a stage that was made, and remove its bars."""
         seconds = time.monotonic() - self._began.get(stage.title, time.monotonic())
         quarantined = len(manifest["quarantined"])
         extra = f", [yellow]{quarantined} quarantined[/yellow]" if quarantined else ""
@@ -78,6 +78,7 @@ class Console:
         self._remove(stage)
 
     def cached(self, stage: Stage[Any], manifest: dict[str, Any]) -> None:
+        """Print the line of a stage that was already there."""
         self._line(f"[dim]cached  {stage.title:<32} {_rows(manifest)}[/dim]")
 
     def _line(self, text: str) -> None:

@@ -1,73 +1,97 @@
-"""What the flows share: making a target, command-line options, exit codes."""
+"""Make a target as a Prefect flow."""
 
 from __future__ import annotations
 
-import logging
-import signal
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import typer
+from prefect import Flow, flow
 from prefect.exceptions import PrefectException
-from prefect.futures import wait
+from prefect.futures import wait as wait_for
 from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.console import Console
 from flows.make import Maker
 from storm.artifacts.make import forget
-from storm.artifacts.store import Store
-from storm.errors import StageFailed, StormError, WorkspaceBusy
+from storm.errors import StageFailed, WorkspaceBusy
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
-from storm.pipeline.assemble import assemble
 from storm.pipeline.graph import Graph
 from storm.process.run_child import kill_children
-from storm.profiles import load
+from storm.profiles import Run
+
+NAMES = {
+    "results": "storm",
+    "latent_targets": "storm-generate-targets",
+    "stage_two": "storm-train",
+    "predictions": "storm-evaluate",
+}
+BENCHMARKED = ("results", "predictions")  # these targets also ask the profile's benchmarks
 
 
-def make_target(
-    target: str,
-    profile: str = "shell",
-    overrides: Sequence[str] = (),
-    refresh: Sequence[str] = (),
-    root: str = "artifacts",
-    wait_for_lock: bool = False,
-    *,
-    benchmarks: bool = False,
-) -> None:
-    """Make the stage `target` of a profile and all it needs; call it inside a flow.
+@functools.cache
+def pipeline_flow(target: str) -> Flow[..., None]:
+    """Return the Prefect flow that makes the stage `target` and everything it needs."""
 
-    `benchmarks`: and the answers to those that the profile names.
+    runner: Any = ThreadPoolTaskRunner(max_workers=512)  # they wait: the Maker bounds the children
 
-    `refresh` names stages whose artifacts are removed first; what was made from them stays where
-    their rows come out the same. Raises StageFailed with every cause;
-    WorkspaceBusy if another run makes the same.
+    @flow(
+        name=NAMES.get(target, f"storm-{target.replace('/', '-')}"),
+        description=f"Make {target} and everything it needs.",
+        task_runner=runner,
+    )
+    def make(
+        profile: str = "shell",
+        overrides: Sequence[str] = (),
+        refresh: Sequence[str] = (),
+        root: str = "artifacts",
+        wait: bool = False,
+    ) -> None:
+        make_target(Run.open(root, profile, overrides), target, refresh, wait=wait)
+
+    return make
+
+
+def make_target(run: Run, target: str, refresh: Sequence[str] = (), *, wait: bool = False) -> None:
+    """Make the stage `target` and everything it needs; call it inside a flow.
+
+    Args:
+        run: The opened profile.
+        target: Title of a stage.
+        refresh: Titles of stages whose artifacts are removed first. What was made from them stays
+            if their rows come out the same.
+        wait: Wait if another run is making the same target, instead of failing.
+
+    Raises:
+        StageFailed: With every cause, if a stage could not be made.
+        WorkspaceBusy: If another run is making the same target.
     """
-    config = load(profile, overrides)
-    store = Store(root)
-    graph = assemble(config)
     for title in refresh:
-        forget(graph.find(title), store)
+        forget(run.graph.find(title), run.store)
+    targets = [run.graph.find(target)]
+    if target in BENCHMARKED:
+        benchmarks = (EvaluationStage, LatencyStage)
+        targets = [*(stage for stage in run.graph if isinstance(stage, benchmarks)), *targets]
     # one run for a target: two would each hold what the other needs
-    with graph.find(target).artifact(store).lock("run", wait=wait_for_lock), Console() as console:
-        maker = Maker(store, config.runtime, console, wait=wait_for_lock)
-        asked = [s for s in graph if benchmarks and isinstance(s, (EvaluationStage, LatencyStage))]
-        futures = maker.make(Graph.of(*asked, *graph.up_to(target)))
+    with targets[-1].artifact(run.store).lock("run", wait=wait), Console() as console:
+        maker = Maker(run.store, run.config.runtime, console, wait=wait)
+        futures = maker.make(Graph.of(*targets))
         try:
-            wait(futures)
+            wait_for(futures)
         except BaseException:  # SIGTERM, which Prefect takes for itself, then waits for the tasks
             kill_children()
             raise
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
     causes = [cause for state in failed if (cause := _cause(state)) is not None]
     if causes:
-        text = each_once(causes)
-        raise (WorkspaceBusy if isinstance(causes[0], WorkspaceBusy) else StageFailed)(text)
+        error = WorkspaceBusy if isinstance(causes[0], WorkspaceBusy) else StageFailed
+        raise error(distinct(causes))
 
 
-def each_once(causes: Iterable[Any]) -> str:
-    """A line for each cause; shards that failed of the same one are said once, with one log."""
+def distinct(causes: Iterable[Any]) -> str:
+    """Return one line per distinct failure cause, each with one log path."""
     lines: dict[str, str] = {}
     for cause in causes:
         lines.setdefault(getattr(cause, "cause", str(cause)), str(cause))
@@ -75,7 +99,7 @@ def each_once(causes: Iterable[Any]) -> str:
 
 
 def _cause(state: Any) -> Any:
-    """What went wrong in a failed task; None for one that only waited for a failed one."""
+    """Return why a task failed; None for one that only waited for a failed one."""
     if state.name == "NotReady":
         return None
     try:
@@ -84,59 +108,10 @@ def _cause(state: Any) -> Any:
         return state.message
 
 
-Profile = Annotated[str, typer.Option(help="a profile's name, or a YAML file")]
-Set = Annotated[
-    list[str], typer.Option("--set", help="key.path=value, e.g. videos.questions=qa.json")
-]
-Refresh = Annotated[list[str], typer.Option(help="a stage to make again, by its name")]
-Root = Annotated[str, typer.Option(help="where artifacts lie")]
-Wait = Annotated[bool, typer.Option("--wait", help="wait if another run makes the same artifact")]
-
-
-After = Callable[[str, str, Sequence[str]], None]
-
-
-def command(flow: Callable[..., None], after: After | None = None) -> None:
-    """Run a flow as `python -m flows.NAME`; one line, not a traceback, says what went wrong."""
-
-    def main(
-        profile: Profile = "shell",
-        overrides: Set = [],  # noqa: B006 - typer reads it
-        refresh: Refresh = [],  # noqa: B006
-        root: Root = "artifacts",
-        wait: Wait = False,
-    ) -> None:
-        signal.signal(signal.SIGTERM, _stop)
-        signal.signal(signal.SIGINT, _stop)
-        logging.disable(logging.ERROR)  # the console says it in one line
-        try:
-            # a wrong profile or root is refused before a server starts
-            assemble(load(profile, overrides))
-            Store(root)
-            server = _own_server()  # noqa: F841 - kept until the run ends
-            flow(profile, overrides, refresh, root, wait)
-            if after is not None:
-                after(root, profile, overrides)
-        except StormError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise SystemExit(error.exit_code) from None
-        finally:
-            kill_children()
-
-    main.__doc__ = flow.__doc__
-    typer.run(main)
-
-
-def _own_server() -> Any:
-    """The server of a run that was given none; Prefect starts it when the flow begins."""
+def own_server() -> Any:
+    """Return a server for this run if it was given none; Prefect starts it with the flow."""
     if PREFECT_API_URL.value() is not None:
         return None
     from flows.server import OwnServer
 
     return OwnServer()
-
-
-def _stop(number: int, frame: Any) -> None:
-    kill_children()
-    print("stopped; run the same command again to go on", file=sys.stderr)
-    raise SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""The Prefect server of a run that was given none: it ends with the run, however the run ends."""
+"""Temporary Prefect server that always exits with the run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from storm.process.run_child import watch_owner
 
 
 class OwnServer(SubprocessASGIServer):
-    """Prefect's temporary server. Make one before a flow begins: Prefect will start and use it.
+    """Prefect's temporary server, tied to this process.
 
-    Prefect's own outlives a killed run, and dies of a Ctrl-C before the run can say how it ended.
+    Create it before a flow begins: Prefect then starts and uses it. Prefect's own server outlives
+    a killed run, and dies of a Ctrl-C before the run can say how it ended.
     """
 
+    # Prefect 3.8 has no public way to say how its temporary server is started. A server of our own
+    # behind PREFECT_API_URL would have to repeat its choice of a port and its wait until it is up.
     def _run_uvicorn_command(self) -> subprocess.Popen[bytes]:
         settings = get_current_settings()
         settings.home.mkdir(parents=True, exist_ok=True)
-        # its own troubles (a busy database, say) are none of the run's, which asks the store
+        # its troubles, such as a busy database, don't concern the run, which asks the store
         with open(settings.home / "storm-server.log", "ab") as log:
             return self._start(log, settings)
 
@@ -44,6 +47,7 @@ class OwnServer(SubprocessASGIServer):
 
 
 def main(port: str) -> None:
+    """Serve Prefect's API on a port of this machine until the owner of this process ends."""
     watch_owner()
     import uvicorn
 

@@ -1,4 +1,4 @@
-"""Who may start a child next: of those that wait, the stage that comes first in the graph."""
+"""Priority semaphore: the earliest stage in the graph gets the next free slot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Slots:
-    """`count` slots; a free one goes to the lowest rank that waits, then to who came first."""
+    """Numbered slots: a free one goes to the lowest waiting rank, then to who came first."""
 
     def __init__(self, count: int):
         self.count = count
@@ -20,7 +20,7 @@ class Slots:
 
     @contextmanager
     def hold(self, rank: int, count: int = 1) -> Iterator[int]:
-        """Hold `count` slots, the lowest one's number is yielded; nobody behind overtakes."""
+        """Hold `count` slots and yield the lowest number; nobody behind overtakes."""
         with self._changed:
             self._tickets += 1
             ticket = (rank, self._tickets)

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import settings
 
 from storm.artifacts.store import Store
+from storm.process.environment import set_environment
+
+set_environment()  # before the libraries load that read it
 
 SUPPORT = str(Path(__file__).parent / "support")
 

@@ -15,9 +15,9 @@ import pytest
 
 from storm.artifacts.store import Store
 from storm.pipeline.assemble import assemble
-from storm.profiles import load
+from storm.profiles import Run, load
 from storm.records import ThoughtPrompt
-from storm.report.report import read_results
+from storm.report.results import read_results
 from storm.shell_game.scene import sample_scenes
 from storm.shell_game.script import parse_script, script_of
 
@@ -46,8 +46,8 @@ def test_garbled_scripts_cost_accuracy() -> None:
     runs = [start((*o, "runtime.workers=1")) for o in (INTACT, GARBLED)]
     assert [run.wait() for run in runs] == [0, 0]
 
-    intact = read_results(str(ROOT), "shell", INTACT)["arms"]["storm"]
-    garbled = read_results(str(ROOT), "shell", GARBLED)["arms"]["storm"]
+    intact = read_results(Run.open(ROOT, "shell", INTACT))["arms"]["storm"]
+    garbled = read_results(Run.open(ROOT, "shell", GARBLED))["arms"]["storm"]
     assert scripts_right(INTACT) > 0.98
     assert scripts_right(GARBLED) < 0.05
     assert intact["accuracy"] >= 0.95

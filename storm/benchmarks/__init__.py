@@ -1,1 +1,0 @@
-"""Benchmarks: their questions, prompts and rules, and the statistics of their scores."""

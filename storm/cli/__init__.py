@@ -1,4 +1,4 @@
-"""The command `storm`: a file for each command. Heavy libraries load only where they are needed."""
+"""The command `storm`. Heavy libraries load only in the commands that need them."""
 
 from storm.cli import answer, artifacts, check, evaluate, keyframes, score, store
 from storm.cli.app import main

@@ -1,41 +1,68 @@
-"""The command's frame: one typer application, the options that commands share, exit codes."""
+"""The typer application: options that commands share, exit codes, tables."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from storm.errors import ConfigError, StormError
+from storm.process.environment import set_environment
+
+if TYPE_CHECKING:
+    from storm.profiles import Run
 
 app = typer.Typer(
-    help="Teach a video-language model to think in K latent states: from videos to scores.",
+    help="Train and evaluate video-language models that reason in K latent states.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-Profile = Annotated[str, typer.Option(help="a profile's name, or a YAML file")]
-Set = Annotated[list[str], typer.Option("--set", help="key.path=value, over the profile")]
-Root = Annotated[str, typer.Option(help="where artifacts lie")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON value instead of a table")]
+Profile = Annotated[str, typer.Option(help="Profile name, or path of a YAML file.")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", help="Override a profile value: KEY.PATH=VALUE. May be repeated."),
+]
+Root = Annotated[str, typer.Option(help="Folder that holds the artifacts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a StormError ends it with one line and the error's exit code.
+
+    Packages add commands as entry points of the group `storm.commands`.
+
+    Args:
+        arguments: The words after `storm`; by default those of this process.
+    """
+    set_environment()
+    registered = {command.name for command in app.registered_commands}
+    for entry in entry_points(group="storm.commands"):
+        if entry.name not in registered:
+            app.command(entry.name)(entry.load())
     try:
-        return app(args=arguments)
+        app(args=arguments)
     except StormError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
 
 
+def open_run(root: str, profile: str, overrides: Sequence[str]) -> Run:
+    """Open a profile on a store, loading both only now."""
+    from storm.profiles import Run
+
+    return Run.open(root, profile, overrides)
+
+
 @contextmanager
 def told(path: Path, option: str) -> Iterator[None]:
-    """A file that can't be written there is one line."""
+    """Raise ConfigError where the body can't write the file that an option names."""
     try:
         yield
     except OSError as error:
@@ -46,9 +73,8 @@ def told(path: Path, option: str) -> Iterator[None]:
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of text in columns, a header first."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    """Print rows of text in aligned columns, the header first."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())

@@ -1,11 +1,15 @@
-"""What a profile has made: `storm status`, `storm results`, `storm report`."""
+"""`storm status`, `storm results`, `storm report`: what a profile has made."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from storm.cli.app import Json, Profile, Root, Set, app, print_table
+from storm.cli.app import Json, Profile, Root, Set, app, open_run, print_table
+
+if TYPE_CHECKING:
+    from storm.profiles import Run
 
 
 @app.command()
@@ -15,16 +19,17 @@ def status(
     root: Root = "artifacts",
     as_json: Json = False,
 ) -> None:
-    """What is made, what is half made, what is missing, and what was quarantined."""
-    from storm.report.report import stage_states
+    """Show the state of every stage: items made, planned and quarantined."""
+    from storm.report.states import stage_states
 
-    states = stage_states(root, profile, overrides)
+    states = stage_states(open_run(root, profile, overrides))
     if as_json:
-        print(json.dumps(states, indent=1))
+        print(json.dumps([asdict(state) for state in states], indent=1, default=str))
         return
-    for s in states:
-        quarantined = f", {s['quarantined']} quarantined" if s["quarantined"] else ""
-        print(f"{s['state']:<8} {s['stage']:<30} {s['done']:>6} of {s['items']}{quarantined}")
+    for state in states:
+        items = "?" if state.items is None else state.items
+        quarantined = f", {state.quarantined} quarantined" if state.quarantined else ""
+        print(f"{state.state:<8} {state.stage:<30} {state.done:>6} of {items}{quarantined}")
 
 
 @app.command()
@@ -34,13 +39,14 @@ def results(
     root: Root = "artifacts",
     as_json: Json = False,
 ) -> None:
-    """The table of arms, with 95 % intervals clustered by video."""
+    """Print the accuracy of every trained variant, with 95 % intervals clustered by video."""
+    run = open_run(root, profile, overrides)
     if as_json:
-        from storm.report.report import read_results
+        from storm.report.results import read_results
 
-        print(json.dumps(read_results(root, profile, overrides), indent=1))
+        print(json.dumps(read_results(run), indent=1))
     else:
-        print_results(root, profile, overrides)
+        print_results(run)
 
 
 @app.command()
@@ -50,12 +56,13 @@ def report(
     root: Root = "artifacts",
 ) -> None:
     """Write the HTML report and print its path."""
-    from storm.report.report import write_report
+    from storm.report.page import write_report
 
-    print(write_report(root, profile, overrides))
+    print(write_report(open_run(root, profile, overrides)))
 
 
-def print_results(root: str, profile: str, overrides: Sequence[str]) -> None:
-    from storm.report.report import read_results, table_of
+def print_results(run: Run) -> None:
+    """Print the table of results."""
+    from storm.report.results import read_results, results_table
 
-    print_table(table_of(read_results(root, profile, overrides)))
+    print_table(results_table(read_results(run)))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from storm.evaluation.latency import LatencyStage
     from storm.evaluation.summary import Evaluated
     from storm.process.run_child import Event
+    from storm.profiles import Run
     from storm.runtime import Runtime
 
 
@@ -133,11 +134,11 @@ def evaluate(
     print(f"\nresults: {out}")
 
 
-def show_benchmarks(root: str, profile: str, overrides: Sequence[str]) -> None:
-    """Print what a profile's benchmarks come to, and write it under the reports."""
-    from storm.report.report import write_benchmarks
+def show_benchmarks(run: Run) -> None:
+    """Print the scores of a profile's benchmarks, and write them under the reports."""
+    from storm.report.benchmarks import write_benchmarks
 
-    for folder, found in write_benchmarks(root, profile, overrides).items():
+    for folder, found in write_benchmarks(run).items():
         _print(found)
         print(f"results: {folder}\n")
 

@@ -27,7 +27,7 @@ def keyframes(
 
     from storm.errors import ConfigError
     from storm.pipeline.selectors import AnySelector
-    from storm.profiles import problems
+    from storm.profiles.problems import problems
 
     settings: dict[str, Any] = {}
     try:

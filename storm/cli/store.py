@@ -1,42 +1,46 @@
-"""What lies in the store: `storm verify`, `storm quarantine`, `storm explain`."""
+"""`storm verify`, `storm quarantine`, `storm explain`: look into the artifact store."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, Profile, Root, Set, app, print_table
+from storm.cli.app import Json, Profile, Root, Set, app, open_run, print_table
+
+if TYPE_CHECKING:
+    from storm.artifacts.stage import Stage
+    from storm.artifacts.store import Store
 
 
 @app.command()
 def verify(
     root: Root = "artifacts",
     repair: Annotated[
-        bool, typer.Option("--repair", help="remove them, so that the next run makes them again")
+        bool,
+        typer.Option("--repair", help="Delete damaged files so that the next run remakes them."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read every sealed file and compare its sha256; exit 1 if one is damaged or missing."""
+    """Read every sealed file and compare checksums; exit 1 if one is damaged or missing."""
     from storm.artifacts.store import Store
     from storm.artifacts.verify import faults
-    from storm.artifacts.verify import repair as mend
+    from storm.artifacts.verify import repair as repair_artifact
 
-    artifacts, found = Store(root).planned(), []
-    for artifact in artifacts:
-        bad = mend(artifact) if repair else faults(artifact)
-        found += [str(artifact.path / name) for name in bad]
+    artifacts = Store(root).planned()
+    check = repair_artifact if repair else faults
+    damaged = [str(artifact.path / name) for artifact in artifacts for name in check(artifact)]
     if as_json:
-        print(json.dumps({"artifacts": len(artifacts), "damaged": found}, indent=1))
+        print(json.dumps({"artifacts": len(artifacts), "damaged": damaged}, indent=1))
     else:
-        for path in found:
+        for path in damaged:
             print(f"damaged: {path}")
-        removed = " and removed; run the flow again" if found and repair else ""
-        print(f"{len(artifacts)} artifacts read, {len(found)} files damaged{removed}")
-    if found and not repair:
+        removed = " and removed; run the flow again" if damaged and repair else ""
+        print(f"{len(artifacts)} artifacts read, {len(damaged)} files damaged{removed}")
+    if damaged and not repair:
         raise typer.Exit(1)
 
 
@@ -47,11 +51,12 @@ def quarantine(
     root: Root = "artifacts",
     as_json: Json = False,
 ) -> None:
-    """Every item that a stage left out, with its reason; sealed, unfinished or failed."""
+    """List every item that a stage left out, with the reason."""
+    run = open_run(root, profile, overrides)
     rows = [
-        {"stage": stage.title, **entry}
-        for stage, artifact in _graph(profile, overrides, root)
-        for entry in _left_out(stage, artifact)
+        {"stage": stage.title, **item}
+        for stage in run.graph.up_to("results")
+        for item in _quarantined(stage, run.store)
     ]
     if as_json:
         print(json.dumps(rows, indent=1))
@@ -62,41 +67,29 @@ def quarantine(
 
 @app.command()
 def explain(
-    stage: Annotated[str, typer.Argument(help="a stage, by its name in `storm status`")],
+    stage: Annotated[str, typer.Argument(help="Title of a stage, as `storm status` prints it.")],
     profile: Profile = "shell",
     overrides: Set = [],  # noqa: B006
     root: Root = "artifacts",
 ) -> None:
-    """Why a stage is cached or has to run, and what differs from what was made last."""
+    """Say why a stage is cached or has to run, and what changed since it was last made."""
     from storm.artifacts.explain import reasons
-    from storm.artifacts.store import Store
 
-    wanted = next(s for s, _ in _graph(profile, overrides, root, stage) if s.title == stage)
-    for line in reasons(wanted, Store(root)):
+    run = open_run(root, profile, overrides)
+    for line in reasons(run.graph.find(stage), run.store):
         print(line)
 
 
-def _left_out(stage: Any, artifact: Any) -> Iterator[dict[str, str]]:
+def _quarantined(stage: Stage[Any], store: Store) -> Iterator[dict[str, str]]:
+    """Yield the items that a stage has left out so far: sealed, unfinished or failed."""
     from storm.artifacts.journal import read, scan
 
+    artifact = stage.artifact(store)
     if artifact.has_manifest:
         yield from artifact.manifest()["quarantined"]
         return
     yield from map(asdict, stage.rejected())
     for journal in sorted(artifact.path.glob("*.journal")):
         places = scan(journal, repair=False).values()
-        for entry in read(journal, stage.row, [p for p in places if p.rejected]):
+        for entry in read(journal, stage.row, [place for place in places if place.rejected]):
             yield asdict(entry.outcome)
-
-
-def _graph(
-    profile: str, overrides: list[str], root: str, up_to: str = "results"
-) -> Iterator[tuple[Any, Any]]:
-    """The stages of a profile with their artifacts, inputs first."""
-    from storm.artifacts.store import Store
-    from storm.pipeline.assemble import assemble
-    from storm.profiles import load
-
-    store = Store(root)
-    for stage in assemble(load(profile, overrides)).up_to(up_to):
-        yield stage, stage.artifact(store)

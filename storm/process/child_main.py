@@ -10,6 +10,7 @@ import pickle
 import sys
 
 from storm.errors import StormError
+from storm.process.environment import set_environment
 from storm.process.run_child import watch_owner
 
 # of the machine, not of an item: the stage fails and nothing is quarantined
@@ -21,6 +22,7 @@ _NO_RESOURCES = {
 
 
 def main() -> int:
+    set_environment()
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars are the parent's business
     watch_owner()
     events = os.fdopen(os.dup(1), "w", buffering=1)

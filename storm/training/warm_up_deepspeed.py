@@ -9,8 +9,11 @@ import os
 import sys
 from pathlib import Path
 
+from storm.process.environment import set_environment
+
 
 def main() -> None:
+    set_environment()
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder

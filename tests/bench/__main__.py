@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from storm.process.environment import set_environment
 from tests.bench.measure import Row
 
 FILES = ("store", "targets", "student", "teachers", "benchmarks", "evaluate", "keyframes")
@@ -22,6 +23,7 @@ def main(names: list[str]) -> int:
     if unknown := sorted(set(names) - set(FILES)):
         print(f"expected names of {FILES}, found {unknown}", file=sys.stderr)
         return 2
+    set_environment()
     rows: list[Row] = []
     for name in names or FILES:
         for case in importlib.import_module(f"tests.bench.{name}").CASES:

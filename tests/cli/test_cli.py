@@ -109,7 +109,7 @@ def test_results_before_anything_is_made_say_what_to_run(
     options = ["--profile", "smoke", "--root", str(tmp_path), "--set", "seed=3"]
     code, out, errors = run(capsys, *command, *options)
     assert (code, out) == (1, "")
-    expected = f"run: python -m flows.full_pipeline --profile smoke --root {tmp_path} --set seed=3"
+    expected = f"run: storm run --profile smoke --root {tmp_path} --set seed=3"
     assert expected in errors
     assert errors.count("\n") == 1
 

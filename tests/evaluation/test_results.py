@@ -17,7 +17,7 @@ from storm.artifacts.store import Store
 from storm.config import LETTERS
 from storm.evaluation.results import ResultsStage, as_json
 from storm.records import Prediction, Score, VideoSample
-from storm.report.report import table_of
+from storm.report.results import results_table
 
 VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
 
@@ -169,7 +169,7 @@ def test_it_is_chosen_by_accuracy_and_brings_its_own_interventions(store: Store)
 
 
 def test_the_table_shows_every_number(store: Store) -> None:
-    rows = table_of(as_json(score(store, everyone(store))))
+    rows = results_table(as_json(score(store, everyone(store))))
     shown = {row[0].strip(): row[1:] for row in rows}
     assert rows[0] == ["arm", "accuracy %", "95 % interval", "questions"]
     assert shown["storm"][0] == "90.0"

@@ -10,7 +10,7 @@ from toy_stages import Clips
 
 from flows.console import Console
 from flows.make import Maker
-from flows.run import each_once
+from flows.run import distinct
 from storm.artifacts.plan import plan
 from storm.artifacts.store import Store
 from storm.errors import StageFailed
@@ -42,6 +42,6 @@ def test_shards_that_fail_of_one_cause_say_it_once(store: Store) -> None:
             Maker(store, RUNTIME, Console())._shard(failing, number, 0)
         causes.append(caught.value)
     assert len(set(map(str, causes))) == 3, "they name different logs"
-    crashed, line = each_once(causes).splitlines()
+    crashed, line = distinct(causes).splitlines()
     assert crashed == "crashed"
     assert line.startswith("DataError: expected milk, found water; buy milk (see ")

@@ -19,7 +19,7 @@ import pytest
 from flow_runs import Done, Flow, flow
 
 from storm.pipeline.assemble import assemble
-from storm.profiles import load
+from storm.profiles import Run, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 TITLES = [stage.title for stage in assemble(load("smoke"))]
@@ -94,10 +94,10 @@ def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
 def test_the_report_escapes_every_text(
     finished: tuple[Flow, Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storm.report import report
+    from storm.report import page
 
     evil = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
-    usual = report._one_thought
+    usual = page.first_thought
 
     def hostile(*arguments: Any) -> dict[str, Any]:
         thought = usual(*arguments)
@@ -106,10 +106,10 @@ def test_the_report_escapes_every_text(
         object.__setattr__(sample, "options", (evil, evil))
         return {**thought, "prompt": evil}
 
-    monkeypatch.setattr(report, "_one_thought", hostile)
+    monkeypatch.setattr(page, "first_thought", hostile)
     profile = tmp_path / "p.yaml"
     profile.write_text(f"extends: smoke\nname: {json.dumps('<b>mine')}\n")
-    path = report.write_report(str(finished[0].root), str(profile))
+    path = page.write_report(Run.open(finished[0].root, str(profile)))
     html = path.read_text()
     assert path.parent == finished[0].root / "reports"
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;{{ 7 * 7 }}") == 4

@@ -1,1 +1,0 @@
-"""Extraction rules: how a response is cleaned and compared with the answer."""

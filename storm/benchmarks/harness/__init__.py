@@ -1,1 +1,0 @@
-"""File formats and metric names of the harnesses that also run our benchmarks."""

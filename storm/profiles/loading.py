@@ -1,0 +1,68 @@
+"""Read profiles: a YAML file, the profiles it extends, and overrides become a PipelineConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from storm.errors import ConfigError
+from storm.pipeline.config import PipelineConfig
+from storm.profiles.merge import apply_override, merge
+from storm.profiles.problems import one_line, problems
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Return the names of the profiles that come with STORM."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
+    """Return the configuration of a profile.
+
+    Args:
+        profile: A name from `names()`, or the path of a YAML file.
+        overrides: Values to set on top, each `key.path=value` with the value in YAML.
+
+    Raises:
+        ConfigError: If the profile or an override can't be read or is not valid.
+    """
+    raw = _read(profile)
+    for override in overrides:
+        apply_override(raw, override)
+    try:
+        return PipelineConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"the profile {profile!r} is wrong: {problems(raw, error)}") from None
+
+
+def _read(profile: Any, children: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """Return a profile merged over the one it extends.
+
+    Args:
+        profile: A name or path; `Any`, since `extends` may hold anything.
+        children: The profiles that extend this one, to detect circles.
+    """
+    path = FOLDER / f"{profile}.yaml"
+    if str(profile).endswith((".yaml", ".yml")):
+        path = Path(profile)
+    if profile in children:
+        raise ConfigError(f"expected profiles that end, found {profile!r} extending itself")
+    if not path.is_file():
+        raise ConfigError(
+            f"expected a profile of {', '.join(names())}, or a YAML file, found {profile!r}"
+        )
+    try:
+        raw = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"expected YAML in {path}, found {one_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"expected a mapping in {path}, found {type(raw).__name__}")
+    parent = raw.pop("extends", None)
+    raw.setdefault("name", path.stem)
+    return merge(_read(parent, (*children, profile)), raw) if parent else raw
