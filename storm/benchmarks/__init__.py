@@ -1,0 +1,1 @@
+"""Benchmarks: their questions, prompts and rules, and the statistics of their scores."""

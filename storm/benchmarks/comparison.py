@@ -1,14 +1,15 @@
-"""Which differences between runs hold: paired bootstrap over videos, corrected for their number."""
+"""Test differences between runs: paired bootstrap over videos, with Holm's correction."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from storm.benchmarks.scoring import Run
+from storm.benchmarks.scoring import ScoredRun
 from storm.benchmarks.statistics import cluster_index
 from storm.errors import DataError
 
@@ -17,21 +18,25 @@ _CHUNK = 1 << 22  # draws held at once: 32 MB
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How much better one run is than another on the questions that both answered."""
+    """The difference between two runs on the questions that both answered."""
 
     first: str
     second: str
     value: float  # first minus second, -1 to 1
     low: float  # 95 % interval
     high: float
-    p: float  # two-sided, of this comparison alone
+    p: float  # two-sided, of this comparison only
     p_holm: float  # corrected for all comparisons of the table
-    n: int  # questions that both have
-    left_out: int  # that only one has
+    n: int  # questions in common
+    left_out: int  # questions that only one run has
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all numbers, and whether the difference is significant."""
+        return {**asdict(self), "significant": self.significant}
 
     @property
-    def holds(self) -> bool:
-        """Whether it may be called a difference, at 5 % for the whole table."""
+    def significant(self) -> bool:
+        """Whether it is significant at 5 % for the whole table."""
         return self.p_holm < 0.05
 
 
@@ -42,12 +47,15 @@ def paired_bootstrap(
     draws: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float, float, float]:
-    """Mean difference, its 95 % interval and a two-sided p; whole clusters are drawn.
+    """Return the mean difference, its 95 % interval (low, high) and a two-sided p.
 
-    A draw takes as many clusters as there are, with replacement, and is the (weighted) mean over
-    their questions. The interval lies between the 2.5 % and 97.5 % points of the draws; p is twice
-    the share of draws on the far side of 0, with the sample itself as one of them. The same seed
-    gives the same numbers.
+    Each draw takes as many clusters as there are, with replacement, and computes the (weighted)
+    mean over their questions. The interval is between the 2.5 % and 97.5 % points of the draws; p
+    is twice the share of draws on the far side of 0, with the sample itself counted as a draw. The
+    same seed gives the same numbers.
+
+    Raises:
+        DataError: If there are no differences.
     """
     n = len(differences)
     if not n:
@@ -74,7 +82,7 @@ def _chunks(total: int, most: int) -> list[int]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction: p-values that may be held against one level together."""
+    """Return the p-values with Holm's correction, to compare with one level together."""
     corrected = [0.0] * len(p_values)
     worst = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -83,57 +91,49 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def compare(runs: Mapping[str, Run], draws: int = 10_000, seed: int = 0) -> list[Difference]:
-    """Every pair of runs of one benchmark, on what its headline counts.
+def compare(runs: Mapping[str, ScoredRun], draws: int = 10_000, seed: int = 0) -> list[Difference]:
+    """Compare every pair of runs of one benchmark, on the questions of its headline.
 
-    Raises `DataError` if two runs are of different benchmarks or scorers, or share no question.
+    Raises:
+        DataError: If two runs differ in benchmark, scorer or judge, or share no question.
     """
     kinds = {
         (run.benchmark.name, run.scorer, run.unwrap_answer, run.judge) for run in runs.values()
     }
     if len(kinds) > 1:
         raise DataError(f"expected runs scored alike, found {sorted(map(str, kinds))}")
-    raw = [
-        (first, second, *_pair(runs[first], runs[second], draws, seed))
+    pairs = [
+        _compare_pair(first, runs[first], second, runs[second], draws, seed)
         for first, second in itertools.combinations(runs, 2)
     ]
-    corrected = holm([p for *_, p, _, _ in raw])
-    return [
-        Difference(
-            first=first,
-            second=second,
-            value=value,
-            low=low,
-            high=high,
-            p=p,
-            p_holm=p_holm,
-            n=n,
-            left_out=left_out,
-        )
-        for (first, second, value, low, high, p, n, left_out), p_holm in zip(raw, corrected)
-    ]
+    corrected = holm([pair.p for pair in pairs])
+    return [replace(pair, p_holm=p_holm) for pair, p_holm in zip(pairs, corrected, strict=True)]
 
 
-def _pair(
-    first: Run, second: Run, draws: int, seed: int
-) -> tuple[float, float, float, float, int, int]:
-    """Value, low, high, p, questions in common, questions left out."""
-    a = {one.id: one for one in first.scored if one.score is not None}
-    b = {one.id: one for one in second.scored if one.score is not None}
-    common = [id for id in a if id in b]
-    members = [a[id] for id in common]
-    weights = first.benchmark.weights(members)
-    chosen = [(one, w) for one, w in zip(members, weights, strict=True) if w > 0]
-    found = paired_bootstrap(
-        [_value(one.score) - _value(b[one.id].score) for one, _ in chosen],
-        [one.video_id for one, _ in chosen],
-        [weight for _, weight in chosen],
+def _compare_pair(
+    first: str, run: ScoredRun, second: str, other: ScoredRun, draws: int, seed: int
+) -> Difference:
+    """Return the difference between two named runs, with `p` not corrected yet."""
+    by_id = {response.id: response for response in run.scored if response.score is not None}
+    scores = {r.id: r.score for r in other.scored if r.score is not None}
+    members = [response for id, response in by_id.items() if id in scores]
+    weights = run.benchmark.weights(members)
+    counted = [(r, w) for r, w in zip(members, weights, strict=True) if w > 0]
+    value, low, high, p = paired_bootstrap(
+        [(response.score or 0.0) - scores[response.id] for response, _ in counted],
+        [response.video_id for response, _ in counted],
+        [weight for _, weight in counted],
         draws,
         seed,
     )
-    return *found, len(chosen), len(a.keys() ^ b.keys())
-
-
-def _value(score: float | None) -> float:
-    assert score is not None, "chosen by that"
-    return score
+    return Difference(
+        first=first,
+        second=second,
+        value=value,
+        low=low,
+        high=high,
+        p=p,
+        p_holm=p,
+        n=len(counted),
+        left_out=len(by_id.keys() ^ scores.keys()),
+    )

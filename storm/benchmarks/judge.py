@@ -1,4 +1,4 @@
-"""A judge for what rules can't decide: any OpenAI-compatible server, read strictly."""
+"""A judge for what rules can't decide: an OpenAI-compatible server, read strictly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from storm.benchmarks.benchmark import JudgeRequest, Opinion
+from storm.benchmarks.types import JudgeReply, JudgeRequest
 from storm.llm_client import ChatClient, ChatConfig, NoReply, Reply
 
 _CORRECT = (
@@ -22,10 +22,9 @@ _CHOOSE = (
 
 
 class ChatJudge:
-    """Opinions of one model. They are cached under `folder` by their request, and asked for once.
+    """One model as a judge; its replies are cached under `folder` by request.
 
-    The key comes from the environment (`config.api_key_env`) and is written nowhere. A server
-    that can't be used raises `StageFailed`; what was answered until then stays in the cache.
+    The key comes from the environment (`config.api_key_env`) and is written nowhere.
     """
 
     def __init__(self, config: ChatConfig, folder: Path):
@@ -33,35 +32,41 @@ class ChatJudge:
 
     @property
     def name(self) -> str:
+        """The model's name."""
         return self._client.config.model
 
-    def ask(self, requests: Sequence[JudgeRequest]) -> list[Opinion]:
-        opinions: dict[int, Opinion] = {}
-        for place, opinion in self._client.each(self._opinion_on, enumerate(requests)):
-            opinions[place[0]] = opinion
-        return [opinions[place] for place in range(len(requests))]
+    def ask(self, requests: Sequence[JudgeRequest]) -> list[JudgeReply]:
+        """Return one reply per request, in order.
 
-    async def _opinion_on(self, numbered: tuple[int, JudgeRequest]) -> Opinion:
+        Raises:
+            StageFailed: If the server can't be used; replies until then stay in the cache.
+        """
+        replies: dict[int, JudgeReply] = {}
+        for (number, _), reply in self._client.each(self._ask_once, enumerate(requests)):
+            replies[number] = reply
+        return [replies[number] for number in range(len(requests))]
+
+    async def _ask_once(self, numbered: tuple[int, JudgeRequest]) -> JudgeReply:
         request = numbered[1]
         messages = [
             {"role": "system", "content": _CHOOSE if request.gold else _CORRECT},
             {"role": "user", "content": request.text},
         ]
         try:
-            return read_opinion(request, await self._client.ask(messages))
+            return parse_reply(request, await self._client.ask(messages))
         except NoReply as error:
-            return Opinion(None, str(error))
+            return JudgeReply(None, str(error))
 
 
-def read_opinion(request: JudgeRequest, reply: Reply) -> Opinion:
-    """A score from exactly the JSON that was asked for; None from anything else."""
-    said = reply.text.strip()
+def parse_reply(request: JudgeRequest, reply: Reply) -> JudgeReply:
+    """Return a score for exactly the requested JSON, None for anything else."""
+    text = reply.text.strip()
     try:
-        value = json.loads(said)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return Opinion(None, said)
+        return JudgeReply(None, text)
     name, kind = ("answer", str) if request.gold else ("correct", bool)
     if not isinstance(value, dict) or set(value) != {name} or not isinstance(value[name], kind):
-        return Opinion(None, said)
-    verdict = value[name]
-    return Opinion(float(verdict == request.gold if request.gold else verdict), said)
+        return JudgeReply(None, text)
+    decision = value[name]
+    return JudgeReply(float(decision == request.gold if request.gold else decision), text)

@@ -1,4 +1,4 @@
-"""A run in lmms-eval's own files: `<date>_results.json` and `<date>_samples_<task>.jsonl`."""
+"""Write a run in lmms-eval's format: `<date>_results.json`, `<date>_samples_<task>.jsonl`."""
 
 from __future__ import annotations
 
@@ -13,40 +13,51 @@ from pathlib import Path
 from typing import Any
 
 from storm.artifacts.fs import write_atomic
-from storm.benchmarks.benchmark import percentage
+from storm.benchmarks.harness.harness import percentage
 from storm.benchmarks.rules.cleaning import REASONING_TAGS
-from storm.benchmarks.scoring import Run, Scored
+from storm.benchmarks.scoring import ScoredRun
 from storm.benchmarks.statistics import clustered_error
+from storm.benchmarks.types import ScoredResponse
 
-LMMS_ZONE = timezone(timedelta(hours=8))  # its file names tell the time there
-_FILTER = "none"  # its name for: responses as they are
+LMMS_ZONE = timezone(timedelta(hours=8))  # of the times in its file names
+_FILTER = "none"  # its name for unfiltered responses
 
 
 def write_lmms_files(
-    run: Run,
+    run: ScoredRun,
     folder: Path,
     model: str,
     prompts: Mapping[str, str] | None = None,
     when: datetime | None = None,
 ) -> Path:
-    """Write the run under `folder/<model>/` and return the path of its `_results.json`.
+    """Write the run under `folder/<model>/`.
 
-    `prompts`: by question id, what the model was asked. Numbers stand under lmms-eval's names only
-    if its own rules made them; another scorer's stand under the scorer's name.
+    lmms-eval's metric names are used only for its own rules; another scorer's numbers are written
+    under the scorer's name.
+
+    Args:
+        run: Scored responses.
+        folder: Is made if needed.
+        model: The model's name or path.
+        prompts: By question id, the model's prompts.
+        when: For the file names; None: now.
+
+    Returns:
+        The path of `_results.json`.
     """
     place = folder / re.sub(r'["<>:/\\|?*\[\]]+', "__", "/".join(model.split("/")[-2:]))
     place.mkdir(parents=True, exist_ok=True)
     clock = when or datetime.now(LMMS_ZONE)
     date = clock.strftime("%Y%m%d_%H%M%S")
-    parts: dict[str, list[Scored]] = defaultdict(list)
-    for one in run.scored:
-        parts[run.benchmark.lmms_task(one.task)].append(one)
+    parts: dict[str, list[ScoredResponse]] = defaultdict(list)
+    for response in run.scored:
+        parts[run.benchmark.harness.task_name(response.task)].append(response)
     results: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for task, members in parts.items():
         samples = [
-            _sample(run, number, one, (prompts or {}).get(one.id, ""))
-            for number, one in enumerate(members)
+            _sample(run, number, response, (prompts or {}).get(response.id, ""))
+            for number, response in enumerate(members)
         ]
         lines = "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
         write_atomic(place / f"{date}_samples_{task}.jsonl", lines.encode())
@@ -79,44 +90,45 @@ def _tags() -> list[list[str]]:
     return [[f"<{tag}>", f"</{tag}>"] for tag in REASONING_TAGS]
 
 
-def _sample(run: Run, number: int, one: Scored, prompt: str) -> dict[str, Any]:
-    """A line as lmms-eval writes it: `resps` only where stripping changed something."""
+def _sample(run: ScoredRun, number: int, response: ScoredResponse, prompt: str) -> dict[str, Any]:
+    """Return a line as lmms-eval writes it: `resps` only if cleaning changed something."""
+    doc = dict(response.question.doc)
     sample: dict[str, Any] = {
         "doc_id": number,
-        "target": str(one.question.answer),
-        "filtered_resps": one.response,
+        "target": str(response.question.answer),
+        "filtered_resps": response.response,
         "token_counts": [None],
-        "doc_hash": _sha256(json.dumps(dict(one.question.doc), ensure_ascii=False, default=str)),
+        "doc_hash": _sha256(json.dumps(doc, ensure_ascii=False, default=str)),
         "input": prompt,
     }
-    if one.raw != one.response:
-        sample["resps"] = [one.raw]
-    return sample | _metrics_of(run, one)
+    if response.raw != response.response:
+        sample["resps"] = [response.raw]
+    return sample | _metrics_of(run, response)
 
 
-def _metrics_of(run: Run, one: Scored) -> dict[str, Any]:
+def _metrics_of(run: ScoredRun, response: ScoredResponse) -> dict[str, Any]:
     if run.scorer == "lmms_eval":
-        return run.benchmark.lmms_sample(one)
-    return {run.scorer: {"score": one.score, "extracted": one.extracted}}
+        return run.benchmark.harness.sample(response)
+    return {run.scorer: {"score": response.score, "extracted": response.extracted}}
 
 
-def _metrics(run: Run, members: Sequence[Scored]) -> list[str]:
-    return list(dict.fromkeys(name for one in members for name in _metrics_of(run, one)))
+def _metrics(run: ScoredRun, members: Sequence[ScoredResponse]) -> list[str]:
+    return list(dict.fromkeys(name for response in members for name in _metrics_of(run, response)))
 
 
-def _results(run: Run, task: str, members: Sequence[Scored]) -> dict[str, Any]:
-    """Values and errors of one task, as `metric,filter`; N/A where nothing was scored."""
+def _results(run: ScoredRun, task: str, members: Sequence[ScoredResponse]) -> dict[str, Any]:
+    """Return values and errors of one task, as `metric,filter`; N/A if nothing was scored."""
     results: dict[str, Any] = {"alias": task, "samples": len(members)}
-    printed = run.benchmark.as_printed(run.scorer, members)
-    kept: dict[str, list[Scored]] = defaultdict(list)
-    for one in members:
-        for metric in _metrics_of(run, one):
-            kept[metric] += [one] if one.score is not None else []
-    for metric, chosen in kept.items():
-        scores = [one.score or 0.0 for one in chosen]
-        value = printed.get(f"{task}/{metric}", percentage(scores)) if chosen else "N/A"
+    printed = run.benchmark.harness.metrics(run.scorer, members)
+    by_metric: dict[str, list[ScoredResponse]] = defaultdict(list)
+    for response in members:
+        for metric in _metrics_of(run, response):
+            by_metric[metric] += [response] if response.score is not None else []
+    for metric, responses in by_metric.items():
+        scores = [response.score or 0.0 for response in responses]
+        value = printed.get(f"{task}/{metric}", percentage(scores)) if responses else "N/A"
         results[f"{metric},{_FILTER}"] = value
-        error = clustered_error(scores, [one.video_id for one in chosen])
+        error = clustered_error(scores, [response.video_id for response in responses])
         results[f"{metric}_stderr_clustered,{_FILTER}"] = "N/A" if isnan(error) else error
     return results
 

@@ -1,4 +1,4 @@
-"""Files of responses made anywhere: the project's lines, lmms-eval's samples, TempCompass's own."""
+"""Read response files: the project's lines, lmms-eval's samples, a benchmark's own format."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from storm.benchmarks.benchmark import Benchmark
-from storm.benchmarks.scoring import Answered
+from storm.benchmarks.types import AnsweredQuestion
 from storm.errors import DataError
 from storm.records import Rejected
 from storm.videos.questions.formats import BadEntry
 
-Row = tuple[str, Any]  # where it stands, and what is there or why it can't be read
+Located = tuple[str, Any]  # a place in the file, and its value or the error of reading it
 _SAMPLES = re.compile(r"(?:^|_)samples_(.+)$")
 
 
-def read_responses(benchmark: Benchmark, path: Path) -> Iterator[Answered | Rejected]:
-    """Every response of a file, in its order; a line that is none is named by its place.
+def read_responses(benchmark: Benchmark, path: Path) -> Iterator[AnsweredQuestion | Rejected]:
+    """Yield every response of a file in its order; a bad line is named by its place.
 
     The project's own line is `{"id", "doc": {the data set's columns}, "response", "task"?}`.
-    Raises `DataError` if the file can't be read.
+
+    Raises:
+        DataError: If the file can't be read.
     """
     if not path.is_file():
         raise DataError(f"expected a file of responses (JSON lines), found none: {path}")
@@ -36,19 +38,19 @@ def read_responses(benchmark: Benchmark, path: Path) -> Iterator[Answered | Reje
             id, task, doc, response = _parsed(benchmark, row, where, named[1] if named else "")
             if response is not None and not isinstance(response, str):
                 raise BadEntry("bad_response", f"expected a text or null, found {response!r:.100}")
-            yield Answered(benchmark.question(id, task, doc), response)
+            yield AnsweredQuestion(benchmark.dataset.question(id, task, doc), response)
         except BadEntry as error:
             yield Rejected(id=id, reason=error.reason, detail=f"{where}: {error}")
 
 
-def _official(benchmark: Benchmark, path: Path) -> Iterator[Row] | None:
-    """The rows of one JSON value, if the benchmark's own repository has such prediction files."""
+def _official(benchmark: Benchmark, path: Path) -> Iterator[Located] | None:
+    """Return the rows of a prediction file of the benchmark's own repository, if it is one."""
     if path.suffix != ".json":
         return None
     try:
-        rows = benchmark.official_predictions(json.loads(path.read_text("utf-8-sig")))
+        rows = benchmark.harness.predictions(json.loads(path.read_text("utf-8-sig")))
     except (OSError, ValueError, RecursionError):
-        return None  # lines under the name .json, or nothing
+        return None  # JSON lines named .json, or no JSON
     if rows is None:
         return None
     return (
@@ -57,8 +59,8 @@ def _official(benchmark: Benchmark, path: Path) -> Iterator[Row] | None:
     )
 
 
-def _lines(path: Path) -> Iterator[Row]:
-    """Each line's value, or the error of a line that isn't JSON."""
+def _lines(path: Path) -> Iterator[Located]:
+    """Yield each line's value, or the error of a line that isn't JSON."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as file:
             for number, line in enumerate(file, 1):
@@ -75,12 +77,12 @@ def _lines(path: Path) -> Iterator[Row]:
 def _parsed(
     benchmark: Benchmark, row: Any, where: str, task: str
 ) -> tuple[str, str, Mapping[str, Any], Any]:
-    """Id, task, columns and response of a line, the project's or lmms-eval's."""
+    """Return id, task, columns and response of a line, the project's or lmms-eval's."""
     if not isinstance(row, Mapping):
         raise BadEntry("not_an_object", f"expected an object, found {type(row).__name__}")
     task = str(row.get("task") or task)
     if "filtered_resps" in row:
-        doc = row.get("doc") or benchmark.doc_of_lmms_sample(row)
+        doc = row.get("doc") or benchmark.harness.columns(row)
         number = row.get("doc_id", where)
         return f"{task}/{number}" if task else str(number), task, doc, _raw_response(row)
     for column in ("id", "doc", "response"):
@@ -95,7 +97,7 @@ def _parsed(
 
 
 def _raw_response(sample: Mapping[str, Any]) -> Any:
-    """`resps` is there if it differs from `filtered_resps`; lists of one are flattened or not."""
+    """Return `resps`, if it differs from `filtered_resps`; either may be a list of one."""
     response = sample.get("resps", sample["filtered_resps"])
     while isinstance(response, list) and response:
         response = response[0]

@@ -1,4 +1,4 @@
-"""From responses to scores, and from scores to the numbers of a benchmark."""
+"""Score responses, and aggregate scores to a benchmark's numbers."""
 
 from __future__ import annotations
 
@@ -7,205 +7,181 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from storm.benchmarks.benchmark import Benchmark, Judge, JudgeRequest, Question
+from storm.benchmarks.benchmark import Benchmark
 from storm.benchmarks.rules.cleaning import REASONING_TAGS, strip_reasoning, unwrap_answer
 from storm.benchmarks.statistics import clustered_interval
+from storm.benchmarks.types import (
+    AnsweredQuestion,
+    Estimate,
+    Judge,
+    JudgeRequest,
+    ScoredResponse,
+)
 from storm.records import Rejected
 
 
-class Answered(NamedTuple):
-    """A question with a response to it; None: the model gave none."""
-
-    question: Question
-    response: str | None
-
-
 @dataclass(frozen=True, kw_only=True)
-class Scored:
-    """One response with its score."""
-
-    question: Question
-    raw: str | None  # the response as it was given; None: there was none
-    response: str  # after cleaning: what the rule looked at
-    extracted: str  # '' if nothing could be
-    score: float | None  # 0 to 1; None: not scored, in no denominator
-    matched: bool | None  # whether the rule decided; None: no rule could, ever
-    said: str = ""  # by the judge, if it was asked
-
-    @property
-    def id(self) -> str:
-        return self.question.id
-
-    @property
-    def task(self) -> str:
-        return self.question.task
-
-    @property
-    def video_id(self) -> str:
-        return self.question.video_id
-
-    @property
-    def empty(self) -> bool:
-        return not self.response
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
+class ScoredRun:
     """All responses of one model to one benchmark, scored in one way."""
 
     benchmark: Benchmark
     scorer: str
     unwrap_answer: bool
     judge: str | None  # its name
-    scored: tuple[Scored, ...]
-    refused: tuple[Rejected, ...]  # what could not be scored at all, and why
-    settings: Mapping[str, Any] = field(default_factory=dict)  # frames, pixel bounds, prompt, …
-
-
-class Number(NamedTuple):
-    value: float  # 0 to 1; NaN of none
-    low: float  # 95 % interval, clustered by video
-    high: float
-    n: int
+    scored: tuple[ScoredResponse, ...]
+    rejected: tuple[Rejected, ...]  # could not be scored at all, and why
+    settings: Mapping[str, Any] = field(default_factory=dict)  # frames, pixel bounds, prompt, ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
-    """What a run comes to."""
+    """The numbers of a run."""
 
-    headline: Number
-    breakdown: dict[str, dict[str, Number]]  # axis -> value -> number; the tasks are an axis
-    as_printed: dict[str, float]  # under the names and in the units of the scorer's harness
+    headline: Estimate
+    breakdown: dict[str, dict[str, Estimate]]  # by axis and value; the tasks are an axis
+    harness_metrics: dict[str, float]  # in the names and units of the scorer's harness
     expected: int  # questions of the data set
     completeness: float  # share of those that have a response
-    match_rate: float  # share that the rule could decide, of all that a rule could
+    match_rate: float  # share that the rule decided, of all that a rule could
     not_scored: int  # they need a judge and had none
     empty: tuple[str, ...]  # ids of empty responses
-    refused: tuple[Rejected, ...]
+    rejected: tuple[Rejected, ...]
 
 
 def score(
     benchmark: Benchmark,
-    answered: Iterable[Answered | Rejected],
+    answered: Iterable[AnsweredQuestion | Rejected],
     scorer: str | None = None,
     unwrap: bool = False,
     judge: Judge | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Run:
-    """Score responses in their order; of an id that comes again, the first one counts.
+) -> ScoredRun:
+    """Score responses in their order; of a repeated id, the first counts.
 
-    Raises `ConfigError` if the benchmark has no such scorer.
+    Args:
+        benchmark: Its scorers and questions.
+        answered: Responses, and entries that could not be read.
+        scorer: The scorer's id; None: the default.
+        unwrap: Whether only the content of `<answer>...</answer>` is scored.
+        judge: Asked where the rule could not decide.
+        settings: Recorded beside the numbers.
+
+    Raises:
+        ConfigError: If the benchmark has no such scorer.
     """
-    name, rule = benchmark.pick_scorer(scorer)
-    scored: list[Scored] = []
-    refused: list[Rejected] = []
-    requests: dict[int, JudgeRequest] = {}  # place in `scored`: what a judge is asked
-    seen: set[str] = set()
-    for one in answered:
-        if isinstance(one, Rejected):
-            refused.append(one)
+    name, chosen = benchmark.pick_scorer(scorer)
+    scored: dict[str, ScoredResponse] = {}
+    rejected: list[Rejected] = []
+    requests: dict[str, JudgeRequest] = {}  # by the question's id
+    for entry in answered:
+        if isinstance(entry, Rejected):
+            rejected.append(entry)
             continue
-        question = one.question
-        if question.id in seen:
+        question = entry.question
+        if question.id in scored:
             detail = "expected each id once; the first counts"
-            refused.append(Rejected(id=question.id, reason="duplicate_id", detail=detail))
+            rejected.append(Rejected(id=question.id, reason="duplicate_id", detail=detail))
             continue
-        seen.add(question.id)
-        response = strip_reasoning(one.response or "")
+        response = strip_reasoning(entry.response or "")
         if unwrap:
             response = unwrap_answer(response)
-        verdict = rule.rule(question, response)
-        if verdict.request is not None:
-            requests[len(scored)] = verdict.request
-        scored.append(
-            Scored(
-                question=question,
-                raw=one.response,
-                response=response,
-                extracted=verdict.extracted,
-                score=verdict.score,
-                matched=verdict.matched,
-            )
+        result = chosen.rule(question, response)
+        if result.request is not None:
+            requests[question.id] = result.request
+        scored[question.id] = ScoredResponse(
+            question=question,
+            raw=entry.response,
+            response=response,
+            extracted=result.extracted,
+            score=result.score,
+            matched=result.matched,
         )
     if judge is not None:
-        _ask(judge, scored, requests)
-    return Run(
+        scored |= _judged(judge, scored, requests)
+    return ScoredRun(
         benchmark=benchmark,
         scorer=name,
         unwrap_answer=unwrap,
         judge=judge.name if judge is not None else None,
-        scored=tuple(scored),
-        refused=tuple(refused),
+        scored=tuple(scored.values()),
+        rejected=tuple(rejected),
         settings=dict(settings or {}),
     )
 
 
-def _ask(judge: Judge, scored: list[Scored], requests: Mapping[int, JudgeRequest]) -> None:
-    """Put the judge's opinions in place. Where it gave none, the rule's verdict stays."""
-    opinions = judge.ask(list(requests.values()))
-    for place, opinion in zip(requests, opinions, strict=True):
-        value = scored[place].score if opinion.score is None else opinion.score
-        scored[place] = dataclasses.replace(scored[place], score=value, said=opinion.said)
+def _judged(
+    judge: Judge, scored: Mapping[str, ScoredResponse], requests: Mapping[str, JudgeRequest]
+) -> dict[str, ScoredResponse]:
+    """Return the requested responses with the judge's scores, or the rule's if it gave none."""
+    judged: dict[str, ScoredResponse] = {}
+    for id, reply in zip(requests, judge.ask(list(requests.values())), strict=True):
+        value = scored[id].score if reply.score is None else reply.score
+        judged[id] = dataclasses.replace(scored[id], score=value, judge_text=reply.text)
+    return judged
 
 
-def aggregate(run: Run) -> Aggregate:
-    """The headline, every breakdown, and how much of the data set they rest on."""
+def aggregate(run: ScoredRun) -> Aggregate:
+    """Return the headline, every breakdown, and how much of the data set they cover."""
     scored = run.scored
-    by_rule = [one.matched for one in scored if one.matched is not None]
-    expected = sum(run.benchmark.sizes.values()) or len(scored) + len(run.refused)
+    by_rule = [response.matched for response in scored if response.matched is not None]
+    expected = sum(run.benchmark.sizes.values()) or len(scored) + len(run.rejected)
     return Aggregate(
-        headline=_number(scored, run.benchmark.weights(scored)),
+        headline=_estimate(scored, run.benchmark.weights(scored)),
         breakdown={
-            axis: {value: _number(members) for value, members in sorted(parts.items())}
+            axis: {value: _estimate(members) for value, members in sorted(parts.items())}
             for axis, parts in _parts(scored).items()
         },
-        as_printed=run.benchmark.as_printed(run.scorer, scored),
+        harness_metrics=run.benchmark.harness.metrics(run.scorer, scored),
         expected=expected,
         completeness=min(1.0, len(scored) / expected) if expected else 0.0,
         match_rate=sum(by_rule) / len(by_rule) if by_rule else math.nan,
-        not_scored=sum(one.score is None for one in scored),
-        empty=tuple(one.id for one in scored if one.empty),
-        refused=run.refused,
+        not_scored=sum(response.score is None for response in scored),
+        empty=tuple(response.id for response in scored if response.empty),
+        rejected=run.rejected,
     )
 
 
-def _parts(scored: Sequence[Scored]) -> dict[str, dict[str, list[Scored]]]:
-    """Members of each value of each axis; the tasks first, if there are several."""
-    parts: dict[str, dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
-    several = len({one.task for one in scored}) > 1
-    for one in scored:
+def _parts(scored: Sequence[ScoredResponse]) -> dict[str, dict[str, list[ScoredResponse]]]:
+    """Group responses by axis and value; the tasks come first, if there are several."""
+    parts: dict[str, dict[str, list[ScoredResponse]]] = defaultdict(lambda: defaultdict(list))
+    several = len({response.task for response in scored}) > 1
+    for response in scored:
         if several:
-            parts["task"][one.task].append(one)
-        for axis, value in one.question.groups:
-            parts[axis][value].append(one)
+            parts["task"][response.task].append(response)
+        for axis, value in response.question.groups:
+            parts[axis][value].append(response)
     return parts
 
 
-def _number(scored: Sequence[Scored], weights: Sequence[float] | None = None) -> Number:
-    chosen = [
-        (one.score, one.video_id, weight)
-        for one, weight in zip(scored, weights or [1.0] * len(scored), strict=True)
-        if one.score is not None and weight > 0
+def _estimate(scored: Sequence[ScoredResponse], weights: Sequence[float] | None = None) -> Estimate:
+    counted = [
+        (response.score, response.video_id, weight)
+        for response, weight in zip(scored, weights or [1.0] * len(scored), strict=True)
+        if response.score is not None and weight > 0
     ]
-    scores, videos, kept = zip(*chosen, strict=True) if chosen else ((), (), ())
-    return Number(*clustered_interval(scores, videos, kept), len(scores))
+    scores, videos, kept = zip(*counted, strict=True) if counted else ((), (), ())
+    return Estimate(*clustered_interval(scores, videos, kept), len(scores))
 
 
-def lines_of(run: Run) -> Iterator[dict[str, Any]]:
-    """One line a response, in their order."""
-    for one in run.scored:
-        line: dict[str, Any] = {"id": one.id, "extracted": one.extracted, "score": one.score}
-        if one.said:
-            line["judge"] = one.said
+def lines_of(run: ScoredRun) -> Iterator[dict[str, Any]]:
+    """Yield one line per response, in their order."""
+    for response in run.scored:
+        line: dict[str, Any] = {
+            "id": response.id,
+            "extracted": response.extracted,
+            "score": response.score,
+        }
+        if response.judge_text:
+            line["judge"] = response.judge_text
         yield line
 
 
-def summary_of(run: Run, found: Aggregate) -> dict[str, Any]:
-    """An aggregate as one JSON value, with all that the numbers hang on."""
+def summary_of(run: ScoredRun, numbers: Aggregate) -> dict[str, Any]:
+    """Return an aggregate as one JSON value, with all that the numbers depend on."""
     _, scorer = run.benchmark.pick_scorer(run.scorer)
-    present = {one.task for one in run.scored}
+    present = {response.task for response in run.scored}
     return {
         "benchmark": run.benchmark.name,
         "scorer": run.scorer,
@@ -214,26 +190,26 @@ def summary_of(run: Run, found: Aggregate) -> dict[str, Any]:
         "unwrap_answer": run.unwrap_answer,
         "judge": run.judge,
         "settings": dict(run.settings),
-        **_plain(found.headline),
-        "as_printed": found.as_printed,
-        "match_rate": _finite(found.match_rate),
-        "completeness": found.completeness,
-        "expected": found.expected,
+        **_as_json(numbers.headline),
+        "harness_metrics": numbers.harness_metrics,
+        "match_rate": _finite(numbers.match_rate),
+        "completeness": numbers.completeness,
+        "expected": numbers.expected,
         "tasks_present": len(present),
         "tasks": len(run.benchmark.sizes) or len(present),
-        "not_scored": found.not_scored,
-        "empty": list(found.empty),
-        "refused": [dataclasses.asdict(one) for one in found.refused],
+        "not_scored": numbers.not_scored,
+        "empty": list(numbers.empty),
+        "rejected": [dataclasses.asdict(entry) for entry in numbers.rejected],
         "breakdown": {
-            axis: {value: _plain(number) for value, number in parts.items()}
-            for axis, parts in found.breakdown.items()
+            axis: {value: _as_json(estimate) for value, estimate in parts.items()}
+            for axis, parts in numbers.breakdown.items()
         },
     }
 
 
-def _plain(number: Number) -> dict[str, Any]:
-    interval = [_finite(number.low), _finite(number.high)]
-    return {"accuracy": _finite(number.value), "ci95": interval, "n": number.n}
+def _as_json(estimate: Estimate) -> dict[str, Any]:
+    interval = [_finite(estimate.low), _finite(estimate.high)]
+    return {"accuracy": _finite(estimate.value), "ci95": interval, "n": estimate.n}
 
 
 def _finite(value: float) -> float | None:

@@ -11,7 +11,7 @@ Z95 = 1.959963984540054
 
 
 def cluster_index(clusters: Sequence[str]) -> np.ndarray:
-    """(n,) int: the number of each one's cluster, from 0 in the order of first appearance."""
+    """Return each one's cluster as a number from 0, in order of first appearance: (n,) int."""
     numbers: dict[str, int] = {}
     return np.fromiter((numbers.setdefault(c, len(numbers)) for c in clusters), int, len(clusters))
 
@@ -21,12 +21,19 @@ def clustered_interval(
     clusters: Sequence[str],
     weights: Sequence[float] | None = None,
 ) -> tuple[float, float, float]:
-    """Share of `correct` and its 95 % interval; questions of one cluster count as dependent.
+    """Return the share of `correct` and its 95 % interval; one cluster's questions are dependent.
 
-    Wilson's interval at the effective sample size: n over the design effect that the
-    cluster-robust variance gives, never more than n. At 0 or 1, where that variance is
-    nothing, each cluster counts once. `weights` (positive; None: all alike) make it a weighted
-    share. Returns (share, low, high); NaN for no questions.
+    Wilson's interval at the effective sample size: n over the design effect, which comes from the
+    cluster-robust variance, and at most n. At 0 or 1, where that variance is 0, each cluster
+    counts once.
+
+    Args:
+        correct: 0 to 1 for each question.
+        clusters: Each question's cluster.
+        weights: Positive; None: all alike.
+
+    Returns:
+        (share, low, high); NaN for no questions.
     """
     n = len(correct)
     if n == 0:
@@ -40,20 +47,20 @@ def clustered_interval(
     m = len(sums)
     variance = float((sums**2).sum()) * (m / (m - 1) if m > 1 else 1.0) / n**2
     effective = float(m) if variance == 0 else min(float(n), p * (1 - p) / variance)
-    centre = (p + Z95**2 / (2 * effective)) / (1 + Z95**2 / effective)
+    center = (p + Z95**2 / (2 * effective)) / (1 + Z95**2 / effective)
     half = (
         Z95
         * math.sqrt(p * (1 - p) / effective + Z95**2 / (4 * effective**2))
         / (1 + Z95**2 / effective)
     )
-    return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
+    return p, max(0.0, min(p, center - half)), min(1.0, max(p, center + half))
 
 
 def clustered_error(scores: Sequence[float], clusters: Sequence[str]) -> float:
-    """Standard error of a mean whose clusters count as dependent; NaN for fewer than two scores.
+    """Return the standard error of a mean with dependent clusters; NaN for less than two scores.
 
-    The usual one, s^2 / n, and the cross terms within clusters: equation 4 of arXiv:2411.00640,
-    as lmms-eval prints it.
+    The usual s^2 / n plus the cross terms within clusters, as lmms-eval prints it (equation 4 of
+    arXiv:2411.00640).
     """
     n = len(scores)
     if n < 2:

@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +15,9 @@ import typer
 from storm.cli.app import app, print_table
 
 if TYPE_CHECKING:
-    from storm.benchmarks.benchmark import Judge
     from storm.benchmarks.comparison import Difference
-    from storm.benchmarks.scoring import Run
+    from storm.benchmarks.scoring import ScoredRun
+    from storm.benchmarks.types import Judge
 
 _NAMED = 20  # refused lines that the table names; the JSON names all
 
@@ -53,21 +52,21 @@ def score(
 ) -> None:
     """Score responses: a line each, then what they come to; a table beside them."""
     from storm.artifacts.fs import write_atomic
+    from storm.benchmarks.benchmark import get_benchmark
     from storm.benchmarks.comparison import compare
     from storm.benchmarks.responses import read_responses
     from storm.benchmarks.scoring import aggregate, lines_of, summary_of
     from storm.benchmarks.scoring import score as score_responses
-    from storm.benchmarks.sets.catalogue import find
     from storm.errors import DataError
 
-    chosen = find(benchmark)
+    chosen = get_benchmark(benchmark)
     judge = judge_of(judge_url, judge_model, judge_key_env, judge_cache)
 
-    def run_of(paths: list[Path]) -> Run:
+    def run_of(paths: list[Path]) -> ScoredRun:
         answered = (one for path in paths for one in read_responses(chosen, path))
         run = score_responses(chosen, answered, scorer, unwrap_answer, judge)
         if not run.scored:
-            first = run.refused[0].detail if run.refused else "no lines"
+            first = run.rejected[0].detail if run.rejected else "no lines"
             raise DataError(f"expected responses to {benchmark} in {paths[0]}, found none: {first}")
         return run
 
@@ -76,7 +75,7 @@ def score(
     found = summary_of(run, aggregate(run))
     differences = compare({str(responses[0]): run, **runs}) if runs else []
     if differences:
-        found["comparisons"] = [{**asdict(one), "holds": one.holds} for one in differences]
+        found["comparisons"] = [difference.as_json() for difference in differences]
     lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*lines_of(run), found))
     if out is None:
         sys.stdout.write(lines)
@@ -120,15 +119,15 @@ def print_summary(found: Mapping[str, Any], title: str = "") -> None:
     )
     if found["match_rate"] is not None:
         print(f"decided by rule: {found['match_rate']:.1%}")
-    counts = Counter(one["reason"] for one in found["refused"])
+    counts = Counter(one["reason"] for one in found["rejected"])
     counts.update({"empty responses": len(found["empty"]), "not scored": found["not_scored"]})
     for reason, count in counts.items():
         if count:
             print(f"{reason}: {count}")
-    for one in found["refused"][:_NAMED]:
+    for one in found["rejected"][:_NAMED]:
         print(f"  {one['id']}: {one['detail']}")
-    for name, value in found["as_printed"].items():
-        print(f"as its harness prints it: {name} {value:.4g}")
+    for name, value in found["harness_metrics"].items():
+        print(f"as printed by its harness: {name} {value:.4g}")
 
 
 def print_differences(found: Sequence[Difference]) -> None:
@@ -138,4 +137,4 @@ def print_differences(found: Sequence[Difference]) -> None:
 
     print()
     print_table(differences(found))
-    print("holds: p under 0.05 after Holm's correction for all comparisons of this table")
+    print("significant: p under 0.05 after Holm's correction for all comparisons of this table")

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from storm.benchmarks.benchmark import Source
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.benchmark import get_benchmark
+from storm.benchmarks.types import DatasetLocation
 from storm.config import Dtype
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
@@ -59,20 +59,20 @@ class BenchmarkConfig(BaseModel):
         """
         from storm.student.predictor import changed_sampling
 
-        about = find(self.kind)
+        about = get_benchmark(self.kind)
         about.pick_scorer(self.scorer)
         bounds = (self.frames, self.fps, self.size_px, self.max_pixels)
         asked: dict[str, Any] = {
             "checkpoint": checkpoint,
             "benchmark": self.kind,
-            "source": Source(where=self.data, videos=self.videos, revision=self.revision),
+            "source": DatasetLocation(where=self.data, videos=self.videos, revision=self.revision),
             "sampling": changed_sampling(trained, *bounds),
             "dtype": dtype,
             "prompt": about.pick_prompt(self.prompt)[0],
             "limit": self.limit,
         }
         tokens: dict[Mode, int] = {
-            mode: self.max_new_tokens or max(about.new_tokens, NEW_TOKENS[mode])
+            mode: self.max_new_tokens or max(about.max_new_tokens, NEW_TOKENS[mode])
             for mode in self.modes
         }
         evaluations = tuple(

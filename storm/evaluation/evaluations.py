@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from storm.artifacts.stage import Context, Stage, not_identity
 from storm.artifacts.store import Store
-from storm.benchmarks.benchmark import Question
+from storm.benchmarks.types import BenchmarkQuestion
 from storm.errors import DataError, UnreadableVideo
 from storm.evaluation.query import Asking, look_of, replies_to, windows
 from storm.records import Rejected, Response
@@ -42,7 +42,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
         return [(id, (asked, *weights)) for id, asked in self.asked.items()]
 
     def rejected(self) -> Iterable[Rejected]:
-        return self.loaded.refused
+        return self.loaded.rejected
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Response | Rejected]:
         from storm.student import Answering
@@ -58,7 +58,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
         ):
             answering, done = config.build(student), 0
             for window in windows(self._shown(ids, decoding), size * WINDOW):
-                readable: list[tuple[Question, Decoded | None]] = []
+                readable: list[tuple[BenchmarkQuestion, Decoded | None]] = []
                 for question, shown in window:
                     if isinstance(shown, UnreadableVideo):
                         yield Rejected(id=question.id, reason=shown.reason, detail=shown.detail)
@@ -73,7 +73,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
 
     def _shown(
         self, ids: Sequence[str], decoding: DecodingAhead
-    ) -> Iterator[tuple[Question, Decoded | UnreadableVideo | None]]:
+    ) -> Iterator[tuple[BenchmarkQuestion, Decoded | UnreadableVideo | None]]:
         """Each question with what its video shows; questions of one video follow each other."""
         questions = sorted((self.questions[i] for i in ids), key=lambda q: (q.video_id, q.id))
         for question in questions:
@@ -85,7 +85,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
             yield question, decoded
 
     def _answer(
-        self, answering: Any, batch: Sequence[tuple[Question, Any]]
+        self, answering: Any, batch: Sequence[tuple[BenchmarkQuestion, Any]]
     ) -> Iterator[Response | Rejected]:
         """A row for each; what the student refuses, a prompt that is too long say, is named."""
         asked = [self.to_ask(question, shown) for question, shown in batch]
@@ -105,7 +105,7 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
             )
 
 
-def _length(question: Question, shown: Decoded | None) -> tuple[int, int]:
+def _length(question: BenchmarkQuestion, shown: Decoded | None) -> tuple[int, int]:
     """Grows with the tokens of a row: its frames are most of them."""
     pixels = 0 if shown is None else shown.pixels.size
     return pixels, len(str(question.doc))

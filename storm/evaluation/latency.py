@@ -11,7 +11,7 @@ import numpy as np
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
-from storm.benchmarks.benchmark import Question
+from storm.benchmarks.types import BenchmarkQuestion
 from storm.errors import DataError, UnreadableVideo
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.query import Asking, look_of, replies_to
@@ -88,7 +88,9 @@ class LatencyStage(_HowMeasured, Asking, Stage[Latency]):
             times = [one[part] for way in seen if way == mode for one in seen[way]]
             yield _row(item_id, mode, part, times)
 
-    def _readable(self, decoding: DecodingAhead) -> Iterator[tuple[Question, Decoded | None]]:
+    def _readable(
+        self, decoding: DecodingAhead
+    ) -> Iterator[tuple[BenchmarkQuestion, Decoded | None]]:
         """Spread questions: those to warm up with first (again, if there are few), then all."""
         questions = list(self.questions.values())
         step = max(1, len(questions) // self.count)

@@ -16,8 +16,8 @@ from storm.artifacts.fs import digest
 from storm.artifacts.hash_cache import cached_sha256, cached_sha256_tree
 from storm.artifacts.stage import Context, Stage, not_identity
 from storm.artifacts.store import Store
-from storm.benchmarks.benchmark import Benchmark, Loaded, Prompt, Question, Source
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.benchmark import Benchmark, get_benchmark
+from storm.benchmarks.types import BenchmarkQuestion, DatasetLocation, LoadedQuestions, Prompt
 from storm.config import Dtype
 from storm.errors import ConfigError, DataError
 from storm.records import Checkpoint
@@ -55,7 +55,7 @@ class Asking:
 
     checkpoint: AnyCheckpoint
     benchmark: str
-    source: Source
+    source: DatasetLocation
     sampling: FrameSampling
     dtype: Dtype
     prompt: str  # its id
@@ -63,15 +63,15 @@ class Asking:
 
     @cached_property
     def about(self) -> Benchmark:
-        return find(self.benchmark)
+        return get_benchmark(self.benchmark)
 
     @cached_property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedQuestions:
         """The data set as it was found; read once, also by the children."""
-        return self.about.load(self.source)
+        return self.about.dataset.load(self.source)
 
     @cached_property
-    def questions(self) -> dict[str, Question]:
+    def questions(self) -> dict[str, BenchmarkQuestion]:
         return {q.id: q for q in self.loaded.questions[: self.limit]}
 
     @cached_property
@@ -79,7 +79,7 @@ class Asking:
         """For each question a digest of its prompt and its video."""
         return {q.id: self._digest(q) for q in self.questions.values()}
 
-    def _digest(self, question: Question) -> str:
+    def _digest(self, question: BenchmarkQuestion) -> str:
         prompt, path = self.prompt_of(question, None), question.video
         video = "" if path is None else _sha256(path)
         look = [question.clip_seconds, question.frames_fps]
@@ -103,7 +103,7 @@ class Asking:
         (row,) = self.checkpoint.rows(store)
         return self.checkpoint.artifact(store).path / row.blob
 
-    def prompt_of(self, question: Question, pts_seconds: Sequence[float] | None) -> Prompt:
+    def prompt_of(self, question: BenchmarkQuestion, pts_seconds: Sequence[float] | None) -> Prompt:
         _, make = self.about.pick_prompt(self.prompt)
         prompt = make(question, pts_seconds)
         if prompt.prefill:
@@ -129,7 +129,7 @@ class Asking:
         with torch.inference_mode():
             yield Student.from_pretrained(path, dtype=self.dtype, device=device).eval()
 
-    def to_ask(self, question: Question, shown: Decoded | None) -> Asked:
+    def to_ask(self, question: BenchmarkQuestion, shown: Decoded | None) -> Asked:
         """The benchmark's question as the student's; `shown` are frames, None without a video."""
         from storm.student import Frames
         from storm.student import Question as Asked
@@ -139,7 +139,7 @@ class Asking:
         return Asked(prompt.text, frames, raw=True, system=prompt.system or None)
 
 
-def look_of(question: Question) -> Look | None:
+def look_of(question: BenchmarkQuestion) -> Look | None:
     """Where a question's video lies; None if it has none."""
     if question.video is None:
         return None

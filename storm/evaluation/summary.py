@@ -11,10 +11,10 @@ from typing import Any
 
 from storm.artifacts.fs import write_atomic, write_json
 from storm.artifacts.store import Store
-from storm.benchmarks.benchmark import Judge
 from storm.benchmarks.comparison import Difference, compare
 from storm.benchmarks.lmms_files import LMMS_ZONE, write_lmms_files
-from storm.benchmarks.scoring import Answered, Run, aggregate, score, summary_of
+from storm.benchmarks.scoring import ScoredRun, aggregate, score, summary_of
+from storm.benchmarks.types import AnsweredQuestion, Judge
 from storm.errors import DataError
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
@@ -25,7 +25,7 @@ from storm.records import Latency, Rejected, Response
 class Evaluated:
     """One checkpoint on one benchmark, in every mode that it was asked in."""
 
-    runs: dict[str, Run]  # by mode
+    runs: dict[str, ScoredRun]  # by mode
     responses: dict[str, dict[str, Response]]  # by mode and question
     sealed_at: dict[str, datetime]
     comparisons: list[Difference]
@@ -35,7 +35,7 @@ class Evaluated:
         """All of it as one JSON value."""
         return {
             "modes": {mode: summary_of(run, aggregate(run)) for mode, run in self.runs.items()},
-            "comparisons": [{**asdict(one), "holds": one.holds} for one in self.comparisons],
+            "comparisons": [difference.as_json() for difference in self.comparisons],
             "latency": [asdict(one) for one in self.latency],
         }
 
@@ -53,7 +53,7 @@ def read(
     Chains of thought are told to write `<answer>` tags: with one among the modes all are unwrapped.
     """
     unwrap = unwrap or any(stage.mode == "cot" for stage in stages)
-    runs: dict[str, Run] = {}
+    runs: dict[str, ScoredRun] = {}
     responses: dict[str, dict[str, Response]] = {}
     sealed_at: dict[str, datetime] = {}
     for stage in stages:
@@ -61,7 +61,7 @@ def read(
         found = responses[stage.mode] = {row.id: row for row in stage.rows(store)}
         refused = [Rejected(**entry) for entry in manifest["quarantined"]]
         answered = [
-            Answered(question, found[id].response)
+            AnsweredQuestion(question, found[id].response)
             for id, question in stage.questions.items()
             if id in found
         ]
@@ -79,7 +79,7 @@ def read(
     )
 
 
-def _comparisons(runs: dict[str, Run]) -> list[Difference]:
+def _comparisons(runs: dict[str, ScoredRun]) -> list[Difference]:
     try:
         return compare(runs)
     except DataError:  # nothing scored in common: each run's summary says so

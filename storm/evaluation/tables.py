@@ -29,12 +29,14 @@ def _cells(number: Mapping[str, Any]) -> tuple[str, str, str]:
 def differences(found: Sequence[Difference]) -> Table:
     """Points of accuracy between two runs, and whether they hold for the whole table."""
     rows: Table = [
-        ("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "holds")
+        ("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "significant")
     ]
     for one in found:
         interval = f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
         numbers = (f"{100 * one.value:+.1f}", interval, f"{one.p:.4f}", f"{one.p_holm:.4f}")
-        rows.append((one.first, one.second, *numbers, str(one.n), "yes" if one.holds else "no"))
+        rows.append(
+            (one.first, one.second, *numbers, str(one.n), "yes" if one.significant else "no")
+        )
     return rows
 
 

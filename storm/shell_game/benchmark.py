@@ -1,34 +1,35 @@
-"""The shell world: questions of its own, rendered where they are asked for."""
+"""The shell game as a benchmark: test scenes, rendered where they are asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
-from storm.benchmarks.benchmark import Loaded, Source, with_video
-from storm.benchmarks.sets.custom import Own
+from storm.benchmarks.benchmark import Benchmark
+from storm.benchmarks.sets.custom import LETTER_SCORERS, STUDENT_PROMPTS, CustomQuestions
+from storm.benchmarks.types import DatasetLocation, LoadedQuestions
 from storm.shell_game.scene import World, question, sample_scenes
 
 
 @dataclass(frozen=True)
-class Shell(Own):
-    """Test scenes of one world and seed, rendered into a folder of their own in `Source.where`.
+class ShellQuestions(CustomQuestions):
+    """Test scenes of one world and seed, rendered into a folder of their own in `where`.
 
-    What is there already is taken as it is: the same scene has the same bytes each time.
+    Videos that exist already are kept: the same scene has the same bytes each time.
     """
 
-    name: ClassVar[str] = "shell"
-
+    task: str = "shell"
     world: World = World()
     seed: int = 0
     count: int = 256
 
-    def load(self, source: Source) -> Loaded:
+    def load(self, location: DatasetLocation) -> LoadedQuestions:
+        """Return the questions, after rendering the missing videos."""
         from storm.artifacts.fs import digest, renamed_into
         from storm.shell_game.render import render
         from storm.videos.decoding.encode import encode_mp4
 
-        folder = source.path / digest([self.world.model_dump(), self.seed])[:12]
+        folder = location.path / digest([self.world.model_dump(), self.seed])[:12]
         folder.mkdir(parents=True, exist_ok=True)
         questions = []
         for number, scene in enumerate(sample_scenes(self.world, "test", self.count, self.seed)):
@@ -44,8 +45,10 @@ class Shell(Own):
                 "options": list(options),
                 "answer": answer,
             }
-            questions.append(with_video(self.question(id, "", doc), path))
-        return Loaded(questions=tuple(questions), refused=(), expected=len(questions))
+            questions.append(replace(self.question(id, "", doc), video=path))
+        return LoadedQuestions(questions=tuple(questions), rejected=())
 
 
-BENCHMARK = Shell()
+BENCHMARK = Benchmark(
+    name="shell", dataset=ShellQuestions(), prompts=STUDENT_PROMPTS, scorers=LETTER_SCORERS
+)

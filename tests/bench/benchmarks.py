@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.comparison import paired_bootstrap
 from storm.benchmarks.responses import read_responses
 from storm.benchmarks.scoring import aggregate, lines_of, score, summary_of
-from storm.benchmarks.sets.catalogue import find
 from tests.bench.measure import Row, at_most, compare
 
 _SAID = (
@@ -39,7 +39,7 @@ def scoring(folder: Path) -> Iterator[Row]:
             row = {**doc, "videoID": f"v{n // 3}", "duration": rng.choice(["short", "long"])}
             row["answer"] = rng.choice("ABCD")
             file.write(json.dumps({"id": str(n), "doc": row, "response": rng.choice(_SAID)}) + "\n")
-    benchmark = find("videomme")
+    benchmark = get_benchmark("videomme")
 
     def bare() -> int:
         with open(path) as file:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.comparison import compare, holm, paired_bootstrap
-from storm.benchmarks.scoring import Answered, Run, score
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.scoring import ScoredRun, score
 from storm.benchmarks.statistics import clustered_error, clustered_interval
+from storm.benchmarks.types import AnsweredQuestion
 from storm.errors import DataError
 from tests.benchmarks.docs import doc_of
 
 
-def run_of(responses: list[str], per_video: int = 1, scorer: str | None = None) -> Run:
-    benchmark = find("videomme")
+def run_of(responses: list[str], per_video: int = 1, scorer: str | None = None) -> ScoredRun:
+    benchmark = get_benchmark("videomme")
     answered = [
-        Answered(
-            benchmark.question(str(n), "", doc_of("videomme", videoID=f"v{n // per_video}")), said
+        AnsweredQuestion(
+            benchmark.dataset.question(
+                str(n), "", doc_of("videomme", videoID=f"v{n // per_video}")
+            ),
+            said,
         )
         for n, said in enumerate(responses)
     ]
@@ -78,9 +82,9 @@ def test_pairs_share_their_questions_and_one_level() -> None:
     found = {(one.first, one.second): one for one in compare(runs)}
     assert len(found) == 3
     one = found["good", "bad"]
-    assert (one.value, one.n, one.left_out, one.holds) == (1.0, 50, 10, True)
+    assert (one.value, one.n, one.left_out, one.significant) == (1.0, 50, 10, True)
     assert one.p_holm == pytest.approx(3 * one.p)
-    assert not found["good", "same"].holds
+    assert not found["good", "same"].significant
 
 
 def test_runs_that_were_scored_otherwise_are_not_compared() -> None:

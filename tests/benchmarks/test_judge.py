@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from storm.benchmarks.benchmark import JudgeRequest
-from storm.benchmarks.judge import ChatJudge, read_opinion
-from storm.benchmarks.scoring import Answered, aggregate, score
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.benchmark import get_benchmark
+from storm.benchmarks.judge import ChatJudge, parse_reply
+from storm.benchmarks.scoring import aggregate, score
+from storm.benchmarks.types import AnsweredQuestion, JudgeRequest
 from storm.cli import main
 from storm.errors import StageFailed
 from storm.llm_client import ChatConfig, Reply
@@ -43,13 +43,16 @@ CHOOSE = JudgeRequest("?", gold="B")
 def test_only_what_was_asked_for_counts(
     request_: JudgeRequest, said: str, expected: float | None
 ) -> None:
-    assert read_opinion(request_, Reply(said)).score == expected
+    assert parse_reply(request_, Reply(said)).score == expected
 
 
-def answered() -> list[Answered]:
-    benchmark = find("tempcompass")
+def answered() -> list[AnsweredQuestion]:
+    benchmark = get_benchmark("tempcompass")
     said = {"multi-choice": "It is red", "yes_no": "yes", "captioning": "A red ball rolls."}
-    return [Answered(benchmark.question(t, t, doc_of(t)), text) for t, text in said.items()]
+    return [
+        AnsweredQuestion(benchmark.dataset.question(t, t, doc_of(t)), text)
+        for t, text in said.items()
+    ]
 
 
 def judge(server: ScriptedServer, folder: Path, **more: Any) -> ChatJudge:
@@ -72,7 +75,7 @@ def test_a_judge_decides_what_rules_cannot_and_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-secret")
-    benchmark = find("tempcompass")
+    benchmark = get_benchmark("tempcompass")
     with ScriptedServer(reply) as server:
         run = score(benchmark, answered(), judge=judge(server, tmp_path))
         asked = server.requests
@@ -80,7 +83,7 @@ def test_a_judge_decides_what_rules_cannot_and_is_asked_once(
         assert (asked, server.requests) == (4, 4)
     assert set(server.keys) == {"Bearer sk-secret-secret"}
     assert [one.score for one in run.scored] == [one.score for one in again.scored] == [1, 1, 1]
-    assert [one.said for one in run.scored] == ['{"correct": true}', "", '{"answer": "A"}']
+    assert [one.judge_text for one in run.scored] == ['{"correct": true}', "", '{"answer": "A"}']
     found = aggregate(run)
     assert (run.judge, found.match_rate, found.not_scored) == ("judge-1", 0.5, 0)
     assert found.headline.n == 2, "captioning is no part of the headline"
@@ -91,9 +94,9 @@ def test_a_judge_decides_what_rules_cannot_and_is_asked_once(
 
 def test_a_useless_reply_leaves_the_rules_verdict(tmp_path: Path) -> None:
     with ScriptedServer(lambda body, seen: Act(says("It depends."))) as server:
-        run = score(find("tempcompass"), answered(), judge=judge(server, tmp_path))
+        run = score(get_benchmark("tempcompass"), answered(), judge=judge(server, tmp_path))
     assert [one.score for one in run.scored] == [0, 1, None]
-    assert run.scored[0].said == "It depends."
+    assert run.scored[0].judge_text == "It depends."
 
 
 def test_a_server_that_refuses_the_key_stops_it(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_a_server_that_refuses_the_key_stops_it(tmp_path: Path) -> None:
         ScriptedServer(lambda body, seen: Act("no", status=401)) as server,
         pytest.raises(StageFailed, match="401"),
     ):
-        score(find("tempcompass"), answered(), judge=judge(server, tmp_path))
+        score(get_benchmark("tempcompass"), answered(), judge=judge(server, tmp_path))
 
 
 def test_the_command_asks_the_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.rules.cleaning import strip_reasoning, unwrap_answer
-from storm.benchmarks.scoring import Answered, Scored, score
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.scoring import score
+from storm.benchmarks.types import AnsweredQuestion, ScoredResponse
 from tests.benchmarks import rules
 from tests.benchmarks.docs import CAPTION_ANSWERS, caption_doc, doc_of
 from tests.benchmarks.nasty import RESPONSES
@@ -22,10 +23,10 @@ MANY = settings(max_examples=2000, deadline=None)
 ANSWERS = st.sampled_from("ABCD")
 
 
-def scored(name: str, doc: dict[str, Any], response: str | None, **how: Any) -> Scored:
-    benchmark = find(name)
-    question = benchmark.question("q", how.pop("task", ""), doc)
-    (one,) = score(benchmark, [Answered(question, response)], **how).scored
+def scored(name: str, doc: dict[str, Any], response: str | None, **how: Any) -> ScoredResponse:
+    benchmark = get_benchmark(name)
+    question = benchmark.dataset.question("q", how.pop("task", ""), doc)
+    (one,) = score(benchmark, [AnsweredQuestion(question, response)], **how).scored
     return one
 
 
@@ -139,7 +140,7 @@ def test_mvbench_official_looks_at_the_first_word(response: str, right: int) -> 
 
 @pytest.mark.parametrize("name", ["videomme", "mvbench", "mmvu"])
 def test_obedient_letters_score_alike_under_every_rule(name: str) -> None:
-    for scorer in find(name).scorers:
+    for scorer in get_benchmark(name).scorers:
         for answer in "ABCD":
             for said in "ABCD":
                 one = scored(name, doc_of(name, answer=answer), said, scorer=scorer)
@@ -215,4 +216,4 @@ def cleaned(response: str) -> str:
 
 def sample(name: str, doc: dict[str, Any], response: str, **how: Any) -> dict[str, Any]:
     one = scored(name, doc, response, **how)
-    return find(name).lmms_sample(one)
+    return get_benchmark(name).harness.sample(one)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from storm.benchmarks.benchmark import Loaded, Source
-from storm.benchmarks.scoring import Answered, aggregate, score
-from storm.benchmarks.sets.catalogue import find, names
-from storm.benchmarks.sets.tables import read_table
+from storm.benchmarks.benchmark import benchmark_names, get_benchmark
+from storm.benchmarks.scoring import aggregate, score
+from storm.benchmarks.table_dataset import read_table
+from storm.benchmarks.types import AnsweredQuestion, DatasetLocation, LoadedQuestions
 from storm.errors import ConfigError, DataError
 from storm.videos.decoding.decode import decode_all
 from storm.videos.decoding.encode import encode_mp4
@@ -21,43 +21,43 @@ from tests.benchmarks import folders
 from tests.benchmarks.docs import doc_of
 
 
-def load(name: str, build: Callable[..., None], root: Path, *more: Any) -> Loaded:
+def load(name: str, build: Callable[..., None], root: Path, *more: Any) -> LoadedQuestions:
     build(root, *more)
-    return find(name).load(Source(where=str(root)))
+    return get_benchmark(name).dataset.load(DatasetLocation(where=str(root)))
 
 
-def reasons(loaded: Loaded) -> dict[str, str]:
-    return {one.id: one.reason for one in loaded.refused}
+def reasons(loaded: LoadedQuestions) -> dict[str, str]:
+    return {one.id: one.reason for one in loaded.rejected}
 
 
 def test_every_file_is_a_benchmark() -> None:
-    assert names() == ("mmvu", "mvbench", "own", "shell", "tempcompass", "videomme")
-    for name in names():
-        assert find(name).name == name
-        assert find(name).pick_scorer()[1].about
-    with pytest.raises(ConfigError, match="expected a benchmark of mmvu, mvbench"):
-        find("mme")
+    assert benchmark_names() == ("mmvu", "mvbench", "own", "shell", "tempcompass", "videomme")
+    for name in benchmark_names():
+        assert get_benchmark(name).name == name
+        assert get_benchmark(name).pick_scorer()[1].about
+    with pytest.raises(ConfigError, match="mmvu, mvbench"):
+        get_benchmark("mme")
     with pytest.raises(ConfigError, match="expected a scorer of videomme: lmms_eval, "):
-        find("videomme").pick_scorer("best")
+        get_benchmark("videomme").pick_scorer("best")
 
 
 def test_videomme(tmp_path: Path) -> None:
     loaded = load("videomme", folders.videomme, tmp_path)
     assert [q.id for q in loaded.questions] == ["0-0", "0-1", "1-0", "1-1"]
     assert reasons(loaded) == {"2-0": "missing_video", "2-1": "missing_video"}
-    assert loaded.expected == 2700
+    assert get_benchmark("videomme").sizes == {"videomme": 2700}
     first, last = loaded.questions[0], loaded.questions[-1]
     assert last.video == tmp_path / "data/v1.MP4"
     assert first.video is not None
     assert len(decode_all(first.video).frames) == 8
-    _, prompt = find("videomme").pick_prompt()
+    _, prompt = get_benchmark("videomme").pick_prompt()
     assert prompt(first, None).text == (
         "Select the best answer to the following multiple-choice question based on the video and "
         "the subtitles. Respond with only the letter (A, B, C, or D) of the correct option.\n"
         "What is shown?\nA. a red ball\nB. a blue cube\nC. Two cats\nD. none of these\n\n"
         "Answer with the option's letter from the given choices directly."
     )
-    _, subtitled = find("videomme").pick_prompt("lmms_eval_subtitles")
+    _, subtitled = get_benchmark("videomme").pick_prompt("lmms_eval_subtitles")
     head = "This video's subtitles are listed below: \n"
     asked = prompt(first, None).text.rpartition("\n\n")[0] + "\nThe best answer is:"
     for times, shown in (
@@ -81,29 +81,33 @@ def test_mvbench(tmp_path: Path, revision: str) -> None:
     assert (frames.frames_fps, frames.clip_seconds) == (3.0, whole)
     assert frames.video is not None
     assert len(list(frames.video.iterdir())) == 6
-    _, prompt = find("mvbench").pick_prompt()
+    _, prompt = get_benchmark("mvbench").pick_prompt()
     assert prompt(frames, None).text == (
         "Question:What is shown?\nOption:\n(A) a red ball\n(B) a blue cube\n(C) Two cats\n"
         "(D) none of these\n(E) the 3 of them\nOnly give the best option.\n"
     )
-    _, official = find("mvbench").pick_prompt("mvbench_official")
+    _, official = get_benchmark("mvbench").pick_prompt("mvbench_official")
     assert official(frames, None).prefill == "Best option:("
     assert official(frames, None).text.startswith("Question: What is shown?\nOptions:\n(A) a red")
-    found = aggregate(score(find("mvbench"), [Answered(q, "A") for q in loaded.questions]))
+    found = aggregate(
+        score(get_benchmark("mvbench"), [AnsweredQuestion(q, "A") for q in loaded.questions])
+    )
     assert (found.headline.value, found.expected) == (1.0, 4000)
     assert set(found.breakdown["task"]) == {"action_sequence", "state_change", "episodic_reasoning"}
 
 
 def test_mvbench_headline_is_the_mean_over_tasks_and_empty_answers_count_as_wrong() -> None:
-    benchmark = find("mvbench")
+    benchmark = get_benchmark("mvbench")
     tasks = ["state_change"] * 3 + ["action_count"]
     answered = [
-        Answered(benchmark.question(str(n), task, doc_of("mvbench", video=f"{n}")), said)
+        AnsweredQuestion(
+            benchmark.dataset.question(str(n), task, doc_of("mvbench", video=f"{n}")), said
+        )
         for n, (task, said) in enumerate(zip(tasks, ["A", "A", "", "B"], strict=True))
     ]
     found = aggregate(score(benchmark, answered))
     assert found.headline.value == pytest.approx((2 / 3 + 0) / 2)
-    assert found.as_printed == {
+    assert found.harness_metrics == {
         "mvbench_state_change/mvbench_accuracy": 100.0,
         "mvbench_action_count/mvbench_accuracy": 0.0,
     }
@@ -115,12 +119,12 @@ def test_tempcompass(tmp_path: Path, build: Callable[..., None]) -> None:
     loaded = load("tempcompass", build, tmp_path)
     assert [q.id for q in loaded.questions] == [f"{task}/0" for task in folders.TEMPCOMPASS]
     assert set(reasons(loaded).values()) <= {"missing_video"}
-    _, prompt = find("tempcompass").pick_prompt()
+    _, prompt = get_benchmark("tempcompass").pick_prompt()
     ends = [prompt(q, None).text.rpartition("\n")[2] for q in loaded.questions]
     best = "Please directly give the best option:"
     assert ends == [best, "Please answer yes or no:", best, "Generated Caption:"]
     said = ["A", "Yes.", "Caption B", "A red ball."]
-    run = score(find("tempcompass"), map(Answered, loaded.questions, said))
+    run = score(get_benchmark("tempcompass"), map(AnsweredQuestion, loaded.questions, said))
     assert [one.score for one in run.scored] == [1, 1, 0, None]
     found = aggregate(run)
     assert (found.headline.n, found.not_scored, found.match_rate) == (3, 1, 1.0)
@@ -132,12 +136,12 @@ def test_mmvu(tmp_path: Path) -> None:
     assert [q.id for q in loaded.questions] == ["validation_0", "validation_1"]
     assert reasons(loaded) == {"validation_2": "missing_video"}
     assert {q.video for q in loaded.questions} == {tmp_path / "videos/Art/0.mp4"}
-    _, prompt = find("mmvu").pick_prompt("lmms_eval_cot")
+    _, prompt = get_benchmark("mmvu").pick_prompt("lmms_eval_cot")
     assert prompt(loaded.questions[0], None).text.startswith(
         "\nQuestion:What is shown?\nA: a red ball\nB: a blue cube\nC: Two cats\nD: none of these\n"
         "E: the 3 of them\nVisual Information: processed video\nAnswer the given multiple-choice"
     )
-    run = score(find("mmvu"), [Answered(q, "A") for q in loaded.questions])
+    run = score(get_benchmark("mmvu"), [AnsweredQuestion(q, "A") for q in loaded.questions])
     found = aggregate(run)
     assert (found.headline.value, found.headline.n, found.not_scored) == (1.0, 1, 1)
     groups = found.breakdown["multiple-choice by discipline"]
@@ -154,17 +158,18 @@ def test_own_questions_and_the_shell_world(tmp_path: Path) -> None:
     ]
     encode_mp4(tmp_path / "clips/c.mp4", folders.FRAMES[::-1], fps=4)  # the same would be one video
     folders.as_json(tmp_path / "q.json", rows)
-    source = Source(where=str(tmp_path / "q.json"), videos=str(tmp_path / "clips"))
-    loaded = find("own").load(source)
+    source = DatasetLocation(where=str(tmp_path / "q.json"), videos=str(tmp_path / "clips"))
+    loaded = get_benchmark("own").dataset.load(source)
     assert [q.id for q in loaded.questions] == ["1", "2"]
-    assert len(loaded.refused) == 1
-    run = score(find("own"), map(Answered, loaded.questions, ["(B)", " ann\n"]))
+    assert len(loaded.rejected) == 1
+    run = score(get_benchmark("own"), map(AnsweredQuestion, loaded.questions, ["(B)", " ann\n"]))
     assert [one.score for one in run.scored] == [1, 1]
 
-    shell = dataclasses.replace(find("shell"), count=2)  # type: ignore[type-var]
-    loaded = shell.load(Source(where=str(tmp_path / "shell")))
+    shell = get_benchmark("shell")
+    questions = dataclasses.replace(shell.dataset, count=2)  # type: ignore[type-var]
+    loaded = questions.load(DatasetLocation(where=str(tmp_path / "shell")))
     made = [q.video.stat().st_mtime_ns for q in loaded.questions if q.video]
-    again = shell.load(Source(where=str(tmp_path / "shell")))
+    again = questions.load(DatasetLocation(where=str(tmp_path / "shell")))
     assert [q.video.stat().st_mtime_ns for q in again.questions if q.video] == made
     _, prompt = shell.pick_prompt()
     assert prompt(loaded.questions[0], None).text.startswith("Which cup hides the ball?\nA. cup")
@@ -177,7 +182,7 @@ def test_a_row_without_a_column_is_named(tmp_path: Path, column: str) -> None:
     rows = read_table(path)
     rows[0][column] = None
     folders.parquet(path, rows)
-    loaded = find("videomme").load(Source(where=str(tmp_path)))
+    loaded = get_benchmark("videomme").dataset.load(DatasetLocation(where=str(tmp_path)))
     assert reasons(loaded)["0-0"] == "missing_column"
     assert "0-1" in [q.id for q in loaded.questions]
 
@@ -185,7 +190,7 @@ def test_a_row_without_a_column_is_named(tmp_path: Path, column: str) -> None:
 def test_rows_may_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     rows = [doc_of("mvbench", video=path) for path in ("../x.mp4", "/etc/passwd", "a\0b")]
     folders.as_json(tmp_path / "json/state_change.json", [*rows, "no row"])
-    loaded = find("mvbench").load(Source(where=str(tmp_path)))
+    loaded = get_benchmark("mvbench").dataset.load(DatasetLocation(where=str(tmp_path)))
     assert list(reasons(loaded).values()) == [*["path_leaves_root"] * 3, "not_an_object"]
 
 
@@ -198,16 +203,16 @@ def test_nothing_in_a_data_set_is_run(tmp_path: Path) -> None:
     (tmp_path / "videomme.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')")
     (tmp_path / "test.jsonl").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(DataError, match=r"expected a table .*test\.jsonl"):
-        find("videomme").load(Source(where=str(tmp_path)))
+        get_benchmark("videomme").dataset.load(DatasetLocation(where=str(tmp_path)))
     assert not (tmp_path / "canary").exists()
 
 
 @pytest.mark.parametrize("name", ["videomme", "mvbench", "tempcompass", "mmvu"])
 def test_an_empty_folder_is_one_clear_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=f"expected the questions of {name}"):
-        find(name).load(Source(where=str(tmp_path)))
+    with pytest.raises(DataError, match="expected questions in"):
+        get_benchmark(name).dataset.load(DatasetLocation(where=str(tmp_path)))
     with pytest.raises(DataError, match="expected a folder or a hub id such as "):
-        find(name).load(Source(where=str(tmp_path / "none")))
+        get_benchmark(name).dataset.load(DatasetLocation(where=str(tmp_path / "none")))
 
 
 def test_a_hub_id_is_read_from_the_cache_first(
@@ -227,20 +232,20 @@ def test_a_hub_id_is_read_from_the_cache_first(
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     folders.video(tmp_path / "data/v0.mp4")
     for owner in ("lmms-eval", "lmms-lab"):
-        source = Source(where=f"{owner}/Video-MME", videos=str(tmp_path))
-        assert len(find("videomme").load(source).questions) == 1
+        source = DatasetLocation(where=f"{owner}/Video-MME", videos=str(tmp_path))
+        assert len(get_benchmark("videomme").dataset.load(source).questions) == 1
     assert [row[-1] for row in asked] == [True, True, False]
     assert asked[0][:4] == ("lmms-eval/Video-MME", "videomme", "test", None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(DataError, match="not in the cache"):
-        find("videomme").load(source)
+        get_benchmark("videomme").dataset.load(source)
 
 
 def test_a_missing_video_lowers_completeness_and_never_hides(tmp_path: Path) -> None:
     loaded = load("videomme", folders.videomme, tmp_path)
-    answered = [*loaded.refused, *(Answered(q, None) for q in loaded.questions)]
-    found = aggregate(score(find("videomme"), answered))
+    answered = [*loaded.rejected, *(AnsweredQuestion(q, None) for q in loaded.questions)]
+    found = aggregate(score(get_benchmark("videomme"), answered))
     assert (found.headline.n, found.headline.value) == (4, 0.0)
     assert found.completeness == pytest.approx(4 / 2700)
-    assert [one.reason for one in found.refused] == ["missing_video"] * 2
+    assert [one.reason for one in found.rejected] == ["missing_video"] * 2
     assert len(found.empty) == 4

@@ -20,8 +20,8 @@ from storm.artifacts import make as execution
 from storm.artifacts.make import execute, pending, plan, seal, shard_work
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
-from storm.benchmarks.benchmark import Source
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.benchmark import get_benchmark
+from storm.benchmarks.types import DatasetLocation
 from storm.cli import main
 from storm.evaluation import evaluations as evaluation
 from storm.evaluation.evaluations import EvaluationStage
@@ -68,7 +68,7 @@ def stage_of(checkpoint: Path, data: Path, **changed: Any) -> EvaluationStage:
     fields: dict[str, Any] = {
         "checkpoint": CheckpointFolder(path=str(checkpoint)),
         "benchmark": "videomme",
-        "source": Source(where=str(data)),
+        "source": DatasetLocation(where=str(data)),
         "sampling": talker.SAMPLING,
         "dtype": "float32",
         "prompt": "lmms_eval",
@@ -110,7 +110,7 @@ def test_responses_are_the_students_own(
     assert sorted(rows) == [f"{v}-{n}" for v in range(3) for n in range(2)]
     student = Student.from_pretrained(checkpoint)
     questions = [q for q in stage.questions.values() if q.id in rows]
-    prompts = [find("videomme").prompts["lmms_eval"](q, None).text for q in questions]
+    prompts = [get_benchmark("videomme").prompts["lmms_eval"](q, None).text for q in questions]
     replies = student.answer(
         [q.video for q in questions], prompts, mode=mode, max_new_tokens=3, raw=True, batch=1
     )
@@ -122,7 +122,7 @@ def test_responses_are_the_students_own(
     found = read([stage], None, store).summary()["modes"][mode]
     assert found["n"] == len(rows)
     assert found["completeness"] == len(rows) / 2700
-    reasons = {one["id"]: one["reason"] for one in found["refused"]}
+    reasons = {one["id"]: one["reason"] for one in found["rejected"]}
     assert reasons == {"3-0": "damaged", "3-1": "damaged"} | dict.fromkeys(
         ("4-0", "4-1"), "missing_video"
     )
@@ -359,7 +359,7 @@ def poll(seconds: float) -> Iterator[None]:
         (["--device", "cuda:1"], 2, "expected --device cpu, cuda, mps, found 'cuda:1'"),
         (["--device", "mps"], 2, "expected a device of this machine"),
         (["--data", "/nowhere"], 65, "expected the data set '/nowhere'"),
-        (["--benchmark", "gone"], 2, "expected a benchmark of"),
+        (["--benchmark", "gone"], 2, "for storm.benchmarks, found 'gone'"),
         (["--checkpoint", "/nowhere"], 2, "checkpoint folder with a config.json"),
     ],
 )

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.lmms_files import write_lmms_files
 from storm.benchmarks.responses import read_responses
-from storm.benchmarks.scoring import Answered, score
-from storm.benchmarks.sets.catalogue import find
+from storm.benchmarks.scoring import score
+from storm.benchmarks.types import AnsweredQuestion
 from storm.cli import main
 from tests.benchmarks.docs import caption_doc, doc_of
 
@@ -55,7 +56,7 @@ def test_lines_in_lines_out_then_the_aggregate(
         {"id": "b", "extracted": "B", "score": 0.0},
     ]
     assert (out[2]["accuracy"], out[2]["n"], out[2]["match_rate"]) == (0.5, 2, 1.0)
-    assert out[2]["as_printed"] == {"videomme/videomme_perception_score": 50.0}
+    assert out[2]["harness_metrics"] == {"videomme/videomme_perception_score": 50.0}
     assert set(out[2]["breakdown"]) == {"duration", "domain", "sub_category", "task_type"}
     assert "duration: short" in table
     assert "2 of 2700 questions, 1 of 1 tasks" in table
@@ -90,7 +91,7 @@ def test_a_bad_line_is_named_and_counted(
     order = [good, bad] if reason == "duplicate_id" else [bad, good]
     code, out, table = run(capsys, "videomme", lines(tmp_path / "r.jsonl", order))
     assert (code, len(out)) == (0, 2)
-    (refused,) = out[-1]["refused"]
+    (refused,) = out[-1]["rejected"]
     assert (refused["id"], refused["reason"]) == (id, reason)
     assert f"{reason}: 1" in table
 
@@ -126,7 +127,7 @@ def test_a_wrong_option_is_one_clear_line(
 ) -> None:
     path = lines(tmp_path / "r.jsonl", [line("a", "A")])
     for options, words in (
-        (["mme", path], "expected a benchmark of"),
+        (["mme", path], "for storm.benchmarks, found 'mme'"),
         (["videomme", path, "--scorer", "x"], "expected a scorer of videomme: lmms_eval"),
         (["videomme", path, "--judge-url", "nowhere"], "--judge-url: "),
         (["videomme", path, "--judge-url", "http://127.0.0.1:1/v1"], "--judge-model: "),
@@ -145,7 +146,7 @@ def test_columns_that_no_score_hangs_on_may_be_missing(
     path = lines(tmp_path / "r.jsonl", [{"id": "1", "doc": doc, "response": doc["answer"]}])
     said = "tempcompass" if name in ("multi-choice", "yes_no") else name
     _, out, _ = run(capsys, said, path)
-    assert (out[-1]["n"], out[-1]["refused"]) == (1, [])
+    assert (out[-1]["n"], out[-1]["rejected"]) == (1, [])
     for parts in out[-1]["breakdown"].values():
         assert set(parts) <= {"unknown", "other", "all"}
 
@@ -171,7 +172,7 @@ def test_tasks_are_named_or_told_from_the_columns(
         "ci95": [None] * 2,
         "n": 0,
     }
-    assert [one["id"] for one in found["refused"]] == ["6"]
+    assert [one["id"] for one in found["rejected"]] == ["6"]
 
 
 def test_official_prediction_files_of_tempcompass(
@@ -196,8 +197,8 @@ def test_two_files_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[st
     copy = lines(tmp_path / "copy.jsonl", [right.read_text().rstrip()])
     _, out, table = run(capsys, "videomme", right, "--against", wrong, "--against", copy)
     first, second, third = out[-1]["comparisons"]
-    assert (first["value"], first["holds"], first["n"]) == (1.0, True, 40)
-    assert (second["value"], second["holds"]) == (0.0, False)
+    assert (first["value"], first["significant"], first["n"]) == (1.0, True, 40)
+    assert (second["value"], second["significant"]) == (0.0, False)
     assert "yes" in table
     assert (third["first"], third["second"]) == (str(wrong), str(copy))
 
@@ -213,9 +214,9 @@ TASKS = {
 @pytest.mark.parametrize("name", TASKS)
 def test_what_is_written_as_lmms_eval_does_reads_back_alike(tmp_path: Path, name: str) -> None:
     """Its samples leave the columns out: they are told from its metrics and the prompt."""
-    benchmark = find(name)
+    benchmark = get_benchmark(name)
     answered = [
-        Answered(benchmark.question(f"{task}/{n}", task, doc), said)
+        AnsweredQuestion(benchmark.dataset.question(f"{task}/{n}", task, doc), said)
         for task, doc in TASKS[name]
         for n, said in enumerate(["A", "<think>A</think>B", "", "yes, DFS"])
     ]
@@ -232,17 +233,17 @@ def test_what_is_written_as_lmms_eval_does_reads_back_alike(tmp_path: Path, name
     }
     again = [one for file in samples for one in read_responses(benchmark, file)]
     after = score(benchmark, again, "lmms_eval")
-    assert not after.refused
+    assert not after.rejected
     key = lambda one: (one.task, one.raw or "", one.score)  # noqa: E731
     assert sorted(map(key, after.scored), key=str) == sorted(map(key, before.scored), key=str)
-    for printed, value in benchmark.as_printed("lmms_eval", before.scored).items():
+    for printed, value in benchmark.harness.metrics("lmms_eval", before.scored).items():
         task, _, metric = printed.partition("/")
         assert whole["results"][task][f"{metric},none"] == value
 
 
 def test_another_scorer_does_not_write_under_lmms_evals_names(tmp_path: Path) -> None:
-    benchmark = find("mmvu")
-    answered = [Answered(benchmark.question("1", "", doc_of("mmvu")), "A")]
+    benchmark = get_benchmark("mmvu")
+    answered = [AnsweredQuestion(benchmark.dataset.question("1", "", doc_of("mmvu")), "A")]
     path = write_lmms_files(score(benchmark, answered), tmp_path, "m")
     found = json.loads(path.read_text())["results"]["mmvu_val"]
     assert found["strict,none"] == 100

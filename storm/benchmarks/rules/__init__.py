@@ -1,0 +1,1 @@
+"""Extraction rules: how a response is cleaned and compared with the answer."""

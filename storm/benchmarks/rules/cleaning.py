@@ -1,18 +1,19 @@
-"""What is cut from a response before it is scored: reasoning always, `<answer>` tags on request."""
+"""Clean responses before scoring: strip reasoning, unwrap `<answer>` tags on request."""
 
 from __future__ import annotations
 
 import re
 
-REASONING_TAGS = ("think", "analysis")  # what lmms-eval's command line strips by default
+REASONING_TAGS = ("think", "analysis")  # lmms-eval's command line strips these by default
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def strip_reasoning(response: str) -> str:
-    """The response without `<think>…</think>` and `<analysis>…</analysis>`, ends stripped.
+    """Return the response without `<think>...</think>` and `<analysis>...</analysis>`, stripped.
 
-    A closing tag alone (the opening one stood in the prompt) cuts everything before its last one;
-    an opening tag alone stays, as does a closing tag before it. Tags count in lower case only.
+    If there are only closing tags (the prompt held the opening one), everything up to the last is
+    cut; an opening tag without a closing one stays, as does a closing tag before it. Only tags in
+    lower case count.
     """
     for tag in REASONING_TAGS:
         opening, closing = f"<{tag}>", f"</{tag}>"
@@ -29,6 +30,6 @@ def strip_reasoning(response: str) -> str:
 
 
 def unwrap_answer(response: str) -> str:
-    """What the last `<answer>…</answer>` holds, ends stripped; without one, the response."""
+    """Return the stripped content of the last `<answer>...</answer>`, else the response."""
     answers = _ANSWER.findall(response)
     return answers[-1].strip() if answers else response

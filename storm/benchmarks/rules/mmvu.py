@@ -1,7 +1,7 @@
-"""lmms-eval's rules for MMVU, as they are: kept to compare with published numbers, not to trust.
+"""lmms-eval's rules for MMVU, reproduced for comparability. They are lenient.
 
-An empty string is right on every open-ended question, and one that lists all letters on every
-multiple-choice question.
+An empty response is right on every open-ended question, and one that lists all letters is right
+on every multiple-choice question.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ _NUMBER = re.compile(r"\d+\.?\d*")
 _ORDER = re.compile(r"O\s*\([^)]+\)", re.IGNORECASE)
 
 
-def lmms_eval_says_right(doc: Mapping[str, Any], choice: bool, response: str) -> bool:
-    """Whether any of its rules is content with the response."""
+def is_right_for_lmms_eval(doc: Mapping[str, Any], choice: bool, response: str) -> bool:
+    """Return whether any of its rules accepts the response."""
     gold = str(doc["answer"]).strip()
     if choice:
         return _choice(gold, doc["choices"].get(gold), response.strip())
@@ -25,7 +25,7 @@ def lmms_eval_says_right(doc: Mapping[str, Any], choice: bool, response: str) ->
 
 
 def _choice(letter: str, text: str | None, response: str) -> bool:
-    """The letter stands alone somewhere, the option's text is said, or the letter and a word."""
+    """Accept a stand-alone letter anywhere, the option's text, or the letter and one word."""
     if re.search(rf"\b{re.escape(letter)}\b", response, re.IGNORECASE):
         return True
     if text is None:
@@ -41,18 +41,18 @@ def _plain(text: str) -> str:
     return text.strip().lower().translate(_SUPERSCRIPTS)
 
 
-def _open(gold: str, said: str) -> bool:
-    """One holds the other, the first numbers agree, a short answer's words are said, or O(…)."""
-    joined_gold, joined_said = " ".join(gold.split()), " ".join(said.split())
-    if joined_gold in joined_said or joined_said in joined_gold:
+def _open(gold: str, response: str) -> bool:
+    """Accept if one contains the other, or their first numbers, words or O(...) agree."""
+    joined_gold, joined_response = " ".join(gold.split()), " ".join(response.split())
+    if joined_gold in joined_response or joined_response in joined_gold:
         return True
-    number, other = _NUMBER.search(gold), _NUMBER.search(said)
+    number, other = _NUMBER.search(gold), _NUMBER.search(response)
     if number and other and abs(float(number.group()) - float(other.group())) < 0.01:
         return True
-    gold_words, said_words = _words(joined_gold), _words(joined_said)
-    if 2 <= len(gold_words) <= 5 and all(w in said_words for w in gold_words if len(w) > 2):
+    gold_words, response_words = _words(joined_gold), _words(joined_response)
+    if 2 <= len(gold_words) <= 5 and all(w in response_words for w in gold_words if len(w) > 2):
         return True
-    order, other = _ORDER.search(joined_gold), _ORDER.search(joined_said)
+    order, other = _ORDER.search(joined_gold), _ORDER.search(joined_response)
     return bool(order and other and order.group() == other.group())
 
 

@@ -1,4 +1,4 @@
-"""Subtitles of a .srt file, and what of them is shown beside sampled frames."""
+"""Read .srt subtitles and choose those on screen at sampled frames."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ _TAG = re.compile(r"</?(?:font|b|i|u)\b[^>]*>", re.IGNORECASE)
 
 
 class Cue(NamedTuple):
+    """One subtitle."""
+
     start_seconds: float
     end_seconds: float
     text: str  # one line, without tags
 
 
 def read_cues(path: Path) -> list[Cue]:
-    """The cues in the file's order; blocks without a time are passed over."""
+    """Return the cues in the file's order; blocks without a time are skipped."""
     cues = []
     for block in re.split(r"\n\s*\n", path.read_text("utf-8-sig", errors="replace")):
         lines = block.strip().split("\n")
@@ -37,8 +39,8 @@ def read_cues(path: Path) -> list[Cue]:
     return cues
 
 
-def shown_text(path: Path, pts_seconds: Sequence[float] | None) -> str:
-    """A line for each cue on screen at one of the times (None: for each cue), each cue once."""
+def subtitles_at(path: Path, pts_seconds: Sequence[float] | None) -> str:
+    """Return a line per cue on screen at any of the times (None: per cue), each cue once."""
     return "\n".join(
         cue.text
         for cue in read_cues(path)

@@ -1,1 +1,1 @@
-"""The benchmarks, one file each; a file that is put here is found by its name."""
+"""The benchmarks, one file each; entry points of the group `storm.benchmarks` name them."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
-from storm.benchmarks.benchmark import (
-    Benchmark,
-    Loaded,
+from storm.benchmarks.benchmark import Benchmark
+from storm.benchmarks.types import (
+    BenchmarkQuestion,
+    DatasetLocation,
+    LoadedQuestions,
     MakePrompt,
     Prompt,
-    Question,
+    RuleResult,
     Scorer,
-    Source,
-    Verdict,
-    with_video,
 )
 from storm.records import VideoSample
 from storm.student.letters import judge
@@ -23,54 +23,57 @@ from storm.videos.questions.rows import Entry
 from storm.videos.questions.sources import QuestionFile
 
 
-def student_prompt(question: Question, pts_seconds: Sequence[float] | None) -> Prompt:
-    """What students are trained on: the question, then lettered options."""
+def student_prompt(question: BenchmarkQuestion, pts_seconds: Sequence[float] | None) -> Prompt:
+    """Return the prompt that students are trained on: the question, then lettered options."""
     from storm.student import prompt_of
 
     return Prompt(prompt_of(question.doc["question"], question.doc["options"]))
 
 
-def _letter_or_text(question: Question, response: str) -> Verdict:
+def letter_or_text(question: BenchmarkQuestion, response: str) -> RuleResult:
+    """Accept the right letter among options, else the same text in any case."""
     options = question.doc["options"]
     chosen, right = judge(response, len(options), question.answer)
-    return Verdict(chosen, float(right), bool(chosen if options else response))
+    return RuleResult(chosen, float(right), bool(chosen if options else response))
 
 
-class Own(Benchmark):
-    """`Source.where` is the question file, `Source.videos` the folder that its paths start from."""
+STUDENT_PROMPTS: Mapping[str, MakePrompt] = {"student": student_prompt}
+LETTER_SCORERS: Mapping[str, Scorer] = {
+    "letter": Scorer(letter_or_text, about="the first stand-alone letter, or equal texts"),
+}
 
-    name: ClassVar[str] = "own"
-    prompts: ClassVar[Mapping[str, MakePrompt]] = {"student": student_prompt}
-    scorers: ClassVar[Mapping[str, Scorer]] = {
-        "letter": Scorer(_letter_or_text, about="the first stand-alone letter, or equal texts"),
-    }
 
-    def question(self, id: str, task: str, doc: Mapping[str, Any]) -> Question:
+@dataclass(frozen=True)
+class CustomQuestions:
+    """A question file at `where`, whose paths are relative to the folder `videos`."""
+
+    task: str = "own"
+
+    def question(self, id: str, task: str, doc: Mapping[str, Any]) -> BenchmarkQuestion:
+        """Return a question from a question file's default columns."""
         (raw,) = by_columns(Entry(id, {"id": id, **doc}), Columns())
-        return Question(
+        return BenchmarkQuestion(
             id=id,
-            task=self.name,
+            task=self.task,
             video_id=raw.video,
             answer=raw.answer,
-            groups=(),
             doc={**doc, "question": raw.question, "options": raw.options},
         )
 
-    def load(self, source: Source) -> Loaded:
-        """The test questions: those that the file calls so, or calls nothing."""
-        read = QuestionFile(questions=source.where, root=source.videos, test_share=1.0)
-        samples, refused, root, _ = read.samples()
+    def load(self, location: DatasetLocation) -> LoadedQuestions:
+        """Return the questions that the file marks as test questions, or doesn't mark."""
+        file = QuestionFile(questions=location.where, root=location.videos, test_share=1.0)
+        samples, rejected, root, _ = file.samples()
         questions = tuple(
-            with_video(self.question(s.id, "", doc_of(s)), root / s.video_path)
+            replace(self.question(s.id, "", columns_of(s)), video=root / s.video_path)
             for s in samples
             if s.split == "test"
         )
-        expected = len(questions) + len(refused)
-        return Loaded(questions=questions, refused=tuple(refused), expected=expected)
+        return LoadedQuestions(questions=questions, rejected=tuple(rejected))
 
 
-def doc_of(sample: VideoSample) -> dict[str, Any]:
-    """The columns of a question file that say the same."""
+def columns_of(sample: VideoSample) -> dict[str, Any]:
+    """Return a sample as columns of a question file."""
     return {
         "video": sample.video_id,
         "question": sample.question,
@@ -79,4 +82,6 @@ def doc_of(sample: VideoSample) -> dict[str, Any]:
     }
 
 
-BENCHMARK = Own()
+BENCHMARK = Benchmark(
+    name="own", dataset=CustomQuestions(), prompts=STUDENT_PROMPTS, scorers=LETTER_SCORERS
+)

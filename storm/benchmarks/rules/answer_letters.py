@@ -1,11 +1,11 @@
-"""How a letter is found in a free response: the rules of the harnesses, one function each."""
+"""Extract the letter of an option from a free response, by the rules of several harnesses."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-# After one of these, any letter may be the answer. "option is" alone is none of them.
+# After one of these phrases, any letter may be the answer. A bare "option is" is not among them.
 _PHRASES = (
     *(f"{the}answer is" for the in ("", "the ", "my ")),
     *(
@@ -27,40 +27,41 @@ _MARKS = (("({})", 6), ("{}.", 5), ("{}:", 4), ("{})", 3), ("{} ", 2))
 
 
 def priority_letter(response: str, letters: Sequence[str]) -> str:
-    """lmms-eval's shared rule: the letter in the most telling form; among equals, the last one.
+    """Return the letter in the form of highest priority; among equals, the last one.
 
-    start 10, end 9, after an answer phrase 7, `(X)` 6, `X.` 5, `X:` 4, `X)` 3, `X ` 2; only where
-    none of these is found, any X. Upper case only. '' if there is none. Each punctuation mark is
-    taken from the ends once and in turn, as there, so `".A"` keeps its dot and `"A".` does not.
+    lmms-eval's shared rule. Priorities: at the start 10, at the end 9, after an answer phrase 7,
+    `(X)` 6, `X.` 5, `X:` 4, `X)` 3, `X ` 2; only if there are none of these, any X. Upper case
+    only; '' if there is none. Each punctuation mark is stripped from both ends once and in turn,
+    as lmms-eval does, so `".A"` keeps its dot and `"A".` does not.
     """
     bare = response.strip()
     for mark in ",.!?;:'\"":
         bare = bare.strip(mark)
     text = f" {bare} "
     bare = text.strip()
-    found: list[tuple[int, int, str]] = []  # priority, position, letter
+    candidates: list[tuple[int, int, str]] = []  # priority, position, letter
     for letter in letters:
         if letter not in text:
             continue
         for form, priority in _MARKS:
             position = text.rfind(form.format(letter))
             if position >= 0:
-                found.append((priority, position, letter))
+                candidates.append((priority, position, letter))
         if bare.startswith(letter) and not bare[1:2].isalpha():
-            found.append((10, 0, letter))
+            candidates.append((10, 0, letter))
         if bare.endswith(letter) and not bare[-2:-1].isalpha():
-            found.append((9, len(text), letter))
+            candidates.append((9, len(text), letter))
     if len(bare) > 2:
-        found += _after_phrases(text, letters)
-    if not found:
-        found = [(0, text.rfind(letter), letter) for letter in letters if letter in text]
-    return max(found, key=lambda one: one[:2])[2] if found else ""
+        candidates += _after_phrases(text, letters)
+    if not candidates:
+        candidates = [(0, text.rfind(letter), letter) for letter in letters if letter in text]
+    return max(candidates, key=lambda c: c[:2])[2] if candidates else ""
 
 
 def _after_phrases(text: str, letters: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Each letter's first place after each phrase's first place."""
+    """Return each letter's first position after each phrase's first position."""
     lowered = text.lower()
-    found = []
+    candidates: list[tuple[int, int, str]] = []
     for phrase in _PHRASES:
         position = lowered.find(phrase)
         if position < 0:
@@ -68,20 +69,20 @@ def _after_phrases(text: str, letters: Sequence[str]) -> list[tuple[int, int, st
         for letter in letters:
             after = text.find(letter, position + len(phrase))
             if after >= 0:
-                found.append((7, after, letter))
-    return found
+                candidates.append((7, after, letter))
+    return candidates
 
 
 def first_capital(response: str, letters: str, prefixes: Sequence[str]) -> str:
-    """The first of the capital letters once every prefix has been cut out; '' if there is none."""
+    """Return the first of the letters after cutting every prefix; '' if there is none."""
     for prefix in prefixes:
         response = response.replace(prefix, "")
-    found = re.search(f"[{letters}]", response)
-    return found.group() if found else ""
+    match = re.search(f"[{letters}]", response)
+    return match.group() if match else ""
 
 
-# Known prefixes of VideoMME's own script. Two more stand there fused with their neighbours by a
-# missing comma, so that they never match; they are left out.
+# The prefixes of VideoMME's own script. It has two more, fused with their neighbors by a missing
+# comma so that they never match; they are left out.
 OFFICIAL_PREFIXES = (
     "The best answer is",
     "The correct answer is",
@@ -99,12 +100,12 @@ _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 
 
 def vqa_letter(response: str) -> str:
-    """lmms-eval's MVBench rule, upper case: `X. text`, else the first stand-alone letter A to E.
+    """Return the letter of `X. text`, else the first stand-alone letter A to E, in upper case.
 
-    Before the second, the text goes through the punctuation rules of the VQA benchmark: a mark is
-    cut where it touches a space anywhere (or digits are parted by a comma), else it becomes a
-    space; then dots that no digit follows are cut, the first 32 of them as there. '' if there is
-    none. An article "a" counts as the letter.
+    lmms-eval's rule for MVBench. Before looking for a stand-alone letter, it applies the VQA
+    benchmark's punctuation rules: a mark is removed if it touches a space anywhere (or the text
+    has digits around a comma), else it becomes a space; then the first 32 dots without a digit
+    after them are removed. '' if there is none. The article "a" counts as a letter.
     """
     leading = _LEADING.match(response.strip())
     if leading:
@@ -117,5 +118,5 @@ def vqa_letter(response: str) -> str:
             cut = cut_all or f"{mark} " in text or f" {mark}" in text
             table[ord(mark)] = None if cut else " "
     text = _PERIOD.sub("", text.translate(table), count=32)
-    found = _ALONE.search(text.lower())  # lower case can part a letter from its accent
-    return found.group(1).upper() if found else ""
+    match = _ALONE.search(text.lower())  # lower case can split a letter from its accent
+    return match.group(1).upper() if match else ""
