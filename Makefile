@@ -1,13 +1,17 @@
-# make run    set up, run the whole pipeline on the embedded profile, end with a table and a report
-# make test   all that must hold          make quick  the fast tests only
-# make bench  ratios measured in one run  make lint   what pre-commit and CI check
+# make run          set up, run the whole pipeline on the profile `shell`, end with a table and a report
+# make quick        unit tests             make test    unit and integration tests: what CI runs
+# make long         trainings, kill loops  make lint    what pre-commit and CI check
+# make bench        ratios of one run      make docs    the site, into site/
+# make experiments  hours of CPU: what garbled scripts cost
 VENV := .venv
 BIN := $(VENV)/bin
 PROFILE ?= shell
 PYTHON ?= python3
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: run setup test quick bench lint clean
+.PHONY: run setup quick test long experiments bench docs lint clean
 
 run: setup
 	$(BIN)/python -m flows.full_pipeline --profile $(PROFILE) $(ARGS)
@@ -20,14 +24,20 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m storm.training.warm_up_deepspeed
 	touch $@
 
-test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
-
 quick: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not integration and not long' $(ARGS)
+
+test: setup
+	$(PYTEST) -m 'not long' $(ARGS)
+
+long: setup
+	$(PYTEST) -m long $(ARGS)
+
+experiments: setup
+	$(BIN)/python -m tests.experiments.garbled_scripts $(ARGS)
 
 bench: setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -36,4 +46,4 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) artifacts/[a-z]*/
+	rm -rf $(VENV) site artifacts/[a-z]*/

@@ -64,7 +64,7 @@ def test_one_driver_at_a_time_and_no_orphans(store: Store, diary: Path) -> None:
     assert_sound(store, chain(IDS), set(IDS))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_a_driver_killed_at_random_moments(store: Store, diary: Path, seed: int) -> None:
     moments = np.random.default_rng(seed)

@@ -46,7 +46,7 @@ def test_a_killed_child_is_tried_again(store: Store, diary: Path) -> None:
     assert sorted(worked_on(diary)) == sorted([*IDS, "07"]), "only what was in flight is redone"
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_bad_items_never_stop_the_others(store: Store) -> None:
     trouble = {"02": "reject", "05": "kill", "08": "hang", "10": "raise"}
     stage = Clips(ids=IDS, trouble=trouble, quarantine_share=0.5, shards=2)

@@ -22,7 +22,7 @@ def peak_kb(root: Path, count: int) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_hundred_more_of_ten_thousand_make_a_hundred(tmp_path: Path) -> None:
     small = peak_kb(tmp_path / "small", 100)
     large = peak_kb(tmp_path / "store", 10_000)

@@ -267,7 +267,7 @@ def command(checkpoint: Path, data: Path, root: Path, *more: Any) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_the_command_from_checkpoint_to_scores(
     checkpoint: Path,
     data: Path,
@@ -313,7 +313,7 @@ def main_to(arguments: list[str], code: int = 0) -> None:
     assert (end.value.code or 0) == code
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_killed_it_asks_what_is_missing(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     stage, store = stage_of(checkpoint, data), Store(tmp_path / "root")
     journal = stage.artifact(store).path / "shard-00000.journal"

@@ -14,7 +14,7 @@ from flow_runs import REPO, Flow, flow
 
 from storm.videos.decoding.encode import encode_mp4
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 REAL = REPO.parent / "shared" / "clips" / "qa.json"
 # the generator without a model; a value in braces replaces the whole section
 LIGHT = "generator={kind: keyframes, frames: 17, fps: 8.0, height_px: 64, width_px: 64}"
@@ -126,6 +126,7 @@ def test_a_question_file_that_is_not_there_is_one_line(run: Flow, tmp_path: Path
     assert str(missing) in done.err
 
 
+@pytest.mark.long
 def test_the_real_clips_through_a_real_diffusers_pipeline(run: Flow) -> None:
     if not REAL.is_file():
         pytest.skip("the real clips of ../shared/clips are not there")

@@ -18,7 +18,7 @@ import pytest
 
 REPO = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ from flow_runs import Done, Flow, flow
 from storm.pipeline.assemble import assemble
 from storm.profiles import Run, load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 TITLES = [stage.title for stage in assemble(load("smoke"))]
 STORM_ALONE = ("--set", "arms.direct=null", "--set", "arms.shuffled=false")
 
@@ -207,6 +207,7 @@ def test_an_unknown_stage_to_refresh_is_one_line(finished: tuple[Flow, Done]) ->
     assert re.fullmatch(r"error: expected one of the stages .*, found 'keyfames'\n", again.err)
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_with_the_same_artifacts(
     finished: tuple[Flow, Done], tmp_path: Path, prefect_home: Path
 ) -> None:

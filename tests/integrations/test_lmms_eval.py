@@ -11,7 +11,7 @@ import pytest
 from storm.student import Student
 from tests.benchmarks import folders, lmms_env, talker
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TASK = """
 task: storm_tiny

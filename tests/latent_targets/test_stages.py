@@ -48,7 +48,7 @@ def latents(stage: Stage[Any], store: Store) -> dict[str, np.ndarray]:
     return {row.id: row.latents for row in stage.rows(store)}
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_kept_tokens_give_the_same_targets_bit_for_bit(store: Store) -> None:
     straight, kept = targets(), targets("keep_tokens=true")
     assert type(straight) is LatentTargetsStage
@@ -62,7 +62,7 @@ def test_kept_tokens_give_the_same_targets_bit_for_bit(store: Store) -> None:
     assert load(kept.artifact(store).path).dtype == torch.bfloat16
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_another_pooling_or_k_encodes_nothing_again(store: Store) -> None:
     kept = targets("keep_tokens=true")
     latents(kept, store)
@@ -77,7 +77,7 @@ def test_another_pooling_or_k_encodes_nothing_again(store: Store) -> None:
     assert isinstance(kept.pooling, TemporalPooling.Config)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
     """Its base is another artifact; the tower in it is the same."""
     eight = targets("keep_tokens=true")
@@ -89,7 +89,7 @@ def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
     assert list(four.features.items(store)) == list(eight.features.items(store))
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("of", [targets, lambda: targets("keep_tokens=true").features])
 def test_a_clip_that_cannot_be_read_is_quarantined_and_the_rest_is_made(
     store: Store, tmp_path: Path, of: Callable[[], Any]

@@ -151,7 +151,7 @@ def served(speaking: Path, tmp_path: Path) -> Iterator[str]:
         server.wait(30)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_real_server_and_the_local_teacher_say_the_same(
     served: str, speaking: Path, tmp_path: Path
 ) -> None:

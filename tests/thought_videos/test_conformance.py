@@ -20,7 +20,7 @@ from storm.thought_videos.base import Drawn
 ALL = pytest.mark.parametrize("name", CONFIGS)
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.integration,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*"),
 ]
 Draw = Callable[..., list[np.ndarray]]

@@ -15,7 +15,7 @@ from storm.errors import BackendMissing, ConfigError
 from storm.thought_videos.diffusers_base import placed
 
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)
-slow = pytest.mark.slow
+integration = pytest.mark.integration
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*")
 
 
@@ -57,7 +57,7 @@ def level(image: Any) -> int:
     return round(float(np.asarray(image).mean()))
 
 
-@slow
+@integration
 def test_ltx_is_given_each_keyframe_at_its_time(ask):
     given, _ = recorded("ltx", ask(times=(0.0, 0.6, 2.0)))
     found = [(c.frame_index, [level(i) for i in c.image]) for c in given["conditions"]]
@@ -65,7 +65,7 @@ def test_ltx_is_given_each_keyframe_at_its_time(ask):
     assert given["frame_rate"] == 24
 
 
-@slow
+@integration
 def test_wan_is_given_the_first_and_the_last_frame(ask):
     given, seen = recorded("wan", ask())
     assert (level(given["image"]), level(given["last_image"])) == (60, 180)
@@ -77,7 +77,7 @@ def test_wan_is_given_the_first_and_the_last_frame(ask):
     assert seen["encoder_hidden_states_image"].shape[0] == 2, "both go through the image encoder"
 
 
-@slow
+@integration
 def test_wan_of_the_first_frame_is_given_no_other(ask):
     given, seen = recorded("wan_first", ask())
     assert "last_image" not in given
@@ -85,7 +85,7 @@ def test_wan_of_the_first_frame_is_given_no_other(ask):
     assert (mask[:, 0].min(), mask[:, 1:].max()) == (1, 0)
 
 
-@slow
+@integration
 def test_vace_keeps_the_keyframes_under_a_black_mask_and_draws_the_rest(ask):
     given, seen = recorded("vace", ask(times=(0.0, 0.6, 2.0)))
     kept = [n for n, mask in enumerate(given["mask"]) if level(mask) == 0]
@@ -97,14 +97,14 @@ def test_vace_keeps_the_keyframes_under_a_black_mask_and_draws_the_rest(ask):
     assert seen["control_hidden_states"].shape[1:3] == (2 * 16 + 64, 3)
 
 
-@slow
+@integration
 def test_cogvideox_is_given_the_first_frame_of_each_clip(ask):
     given, _ = recorded("cogvideox", ask("a"), ask("b", brightness=(90, 1, 1)), batch=2)
     assert [level(image) for image in given["image"]] == [60, 90]
     assert given["max_sequence_length"] == 64, "what its positions are for"
 
 
-@slow
+@integration
 @EACH_MODEL
 def test_parts_that_half_precision_harms_stay_in_float32(ask, name: str):
     settings = config(name, dtype="bfloat16", tiling=True)
@@ -123,7 +123,7 @@ def test_parts_that_half_precision_harms_stay_in_float32(ask, name: str):
     assert drawn.nan == 0
 
 
-@slow
+@integration
 @EACH_MODEL
 def test_smaller_tiles_fit_together(name: str):
     """A clip in tiles has the size of one without."""
@@ -146,7 +146,7 @@ def test_smaller_tiles_fit_together(name: str):
         assert vars(vae) == before
 
 
-@slow
+@integration
 def test_wan_sets_the_flow_shift_and_refuses_what_the_checkpoint_has_not():
     assert config("wan").build("cpu").pipeline.scheduler.config.flow_shift == 3
     assert config("wan", flow_shift=5.0).build("cpu").pipeline.scheduler.config.flow_shift == 5
@@ -167,7 +167,7 @@ def saved(tmp_path: Path) -> Any:
     return save
 
 
-@slow
+@integration
 def test_a_saved_pipeline_is_read_as_pretrained_and_known_by_its_contents(saved, ask):
     path = saved(last_frame=True)
     (drawn,) = config("wan", pipeline=path).build("cpu").draw([ask()])
@@ -180,7 +180,7 @@ def test_a_saved_pipeline_is_read_as_pretrained_and_known_by_its_contents(saved,
     assert "path" not in before
 
 
-@slow
+@integration
 @pytest.mark.parametrize("last_frame", [True, False])
 def test_a_wan_checkpoint_of_the_other_kind_is_refused(saved, last_frame: bool):
     path = saved(last_frame=not last_frame)
@@ -188,7 +188,7 @@ def test_a_wan_checkpoint_of_the_other_kind_is_refused(saved, last_frame: bool):
         config("wan", pipeline=path, last_frame=last_frame).build("cpu")
 
 
-@slow
+@integration
 def test_wan_2_2_uses_two_transformers_with_or_without_the_last_frame(saved, ask):
     path = saved(last_frame=True, two=True)
     clips = []
@@ -199,7 +199,7 @@ def test_wan_2_2_uses_two_transformers_with_or_without_the_last_frame(saved, ask
     assert not np.array_equal(clips[0], clips[2]), "the second one's guidance counts"
 
 
-@slow
+@integration
 def test_cogvideox_refuses_a_size_that_it_has_learned_no_positions_for():
     generator = config("cogvideox").build("cpu")
     transformer = generator.pipeline.transformer
@@ -208,7 +208,7 @@ def test_cogvideox_refuses_a_size_that_it_has_learned_no_positions_for():
         generator.prepare()
 
 
-@slow
+@integration
 def test_a_missing_checkpoint_is_an_error(tmp_path):
     for pipeline in (
         {"path": str(tmp_path / "none")},
@@ -226,7 +226,7 @@ def test_a_name_on_the_hub_needs_a_commit_since_branches_move():
         config("ltx", pipeline=pinned | {"revision": "main"})
 
 
-@slow
+@integration
 def test_where_weights_wait_changes_no_pixel(ask):
     """The hooks run for real, from the CPU to the CPU (accelerate can't do that layer by layer)."""
     plain = config("ltx").build("cpu:0")

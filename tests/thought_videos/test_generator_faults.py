@@ -34,7 +34,7 @@ def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
     return ScriptedGenerator.Config(**({"pipeline": pipeline} | changes)).build()
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 @pytest.mark.parametrize("failures", range(5))
 def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, failures: int):
     generator = scripted(failures)
@@ -45,7 +45,7 @@ def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, f
     assert generator.pipeline.tiled == [*tiles[: failures + 1], None], "of the first clip alone"
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_what_the_profile_saves_already_is_not_tried_again(ask):
     generator = scripted(2, tiling=True, offload="model")
     list(generator.draw([ask("a")]))
@@ -54,7 +54,7 @@ def test_what_the_profile_saves_already_is_not_tried_again(ask):
     assert (generator.pipeline.use_tiling, generator.pipeline.tile_sizes) == (True, ())
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_clip_that_never_fits_is_refused_and_the_others_are_drawn(ask):
     generator = scripted(batch=3)
     outcomes = list(generator.draw([ask("a"), ask("too large"), ask("c"), ask("d")]))
@@ -89,7 +89,7 @@ WRONG = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path, tmp_path: Path):
     asked = ["good", *WRONG, "good too"]
     stage = asking_about(film, tmp_path, dict.fromkeys(asked, "film.mp4"))
@@ -101,7 +101,7 @@ def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path
     assert len(words) == len(found) + artifact.manifest()["rows"] == len(asked)
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_a_video_that_vanished_costs_its_own_items_alone(film: Path, tmp_path: Path):
     videos = {"good": "a.mp4", "lost": "b.mp4", "good too": "a.mp4"}
     stage = asking_about(film, tmp_path, videos)

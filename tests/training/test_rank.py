@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from storm.errors import StageFailed
 from storm.training import checkpoints
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.integration
 
 # Runs a rank that dies by SIGKILL at the n-th call of a function of storm.training.checkpoints.
 DYING = """
@@ -76,6 +76,7 @@ def curve(folder: Path) -> list[tuple[int, int, float]]:
     return [(x["phase"], x["step"], x["loss"]) for x in lines]
 
 
+@pytest.mark.long
 def test_a_killed_training_ends_with_the_same_weights_and_losses(train, tmp_path):
     events = train("whole")
     assert events[-1]["event"] == "done"
@@ -107,6 +108,7 @@ def test_resuming_inside_a_phase_continues_at_its_step(train, tmp_path):
     assert [e["resumed_at"] for e in events if e["event"] == "phase"] == [2, 0, 0]
 
 
+@pytest.mark.long
 def test_ranks_and_zero_stages_train_the_same_student(train, tmp_path, small):
     """Up to rounding; the mixed phase draws on each rank, so it is left out."""
     phases = small.spec(tmp_path / "x", tmp_path, small.rows(tmp_path / "rows")).phases[::2]

@@ -27,7 +27,7 @@ def losses(folder: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["loss"]) for line in lines]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_every_file_of_a_save(tmp_path, start, small, environment):
     spec = small.spec(
         tmp_path / "whole",
@@ -63,7 +63,7 @@ def test_the_reason_names_the_rank_that_began_it():
     assert reason({0: 75, 2: 1}, 4).startswith("rank 0 of 4 ended with exit code 75: run it again")
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_one_of_two_ranks_dies(tmp_path, start, small, environment, monkeypatch):
     for name in ("OMP_NUM_THREADS", "HF_HUB_OFFLINE"):
         monkeypatch.setenv(name, environment[name])

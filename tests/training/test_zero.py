@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from storm.student import Student
 from storm.training.spec import AnswerPhase
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 WIDTH = 384  # so wide that ZeRO-3 takes matrices away: it leaves those under 100,000 in place
 LORA = {"r": 4, "alpha": 8}
