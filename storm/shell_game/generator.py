@@ -14,7 +14,7 @@ from storm.shell_game.scene import World
 from storm.shell_game.script import parse_script
 
 if TYPE_CHECKING:
-    from storm.thought_videos.base import Drawn, GeneratorRequest
+    from storm.thought_videos.base import GeneratedClip, GeneratorRequest
 
 
 class ShellGenerator:
@@ -32,18 +32,18 @@ class ShellGenerator:
     def __init__(self, config: Config):
         self.config = config
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> list[Drawn | Rejected]:
+    def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
         """One clip or rejection a request, in order. Uses the prompt alone."""
-        from storm.thought_videos.base import Drawn
+        from storm.thought_videos.base import GeneratedClip
 
         world = World(size_px=self.config.size_px)
-        drawn: list[Drawn | Rejected] = []
+        clips: list[GeneratedClip | Rejected] = []
         for request in requests:
             try:
                 script = parse_script(request.prompt.prompt)
                 frames = render_thought(script, world, self.config.frames)
             except DataError as error:
-                drawn.append(Rejected(id=request.prompt.id, reason="bad_script", detail=str(error)))
+                clips.append(Rejected(id=request.prompt.id, reason="bad_script", detail=str(error)))
             else:
-                drawn.append(Drawn(frames, self.config.fps))
-        return drawn
+                clips.append(GeneratedClip(frames, self.config.fps))
+        return clips

@@ -24,7 +24,7 @@ class GeneratorRequest:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class GeneratedClip:
     """A drawn clip."""
 
     frames: np.ndarray  # (T, H, W, 3) uint8 RGB
@@ -32,7 +32,7 @@ class Drawn:
     nan: float = 0.0  # share of the values that were NaN or infinite before they became 8 bits
 
     @classmethod
-    def of_floats(cls, video: np.ndarray, fps: float) -> Drawn:
+    def from_floats(cls, video: np.ndarray, fps: float) -> GeneratedClip:
         """A clip of (T, H, W, 3) floats of 0 to 1; what is not finite is counted, and black."""
         finite = np.isfinite(video)
         frames = [  # one at a time: a clip of floats is large
@@ -45,12 +45,12 @@ class Drawn:
 class Generator(Protocol):
     """Draws thought videos."""
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> Iterable[Drawn | Rejected]:
+    def generate(self, requests: Sequence[GeneratorRequest]) -> Iterable[GeneratedClip | Rejected]:
         """One clip or rejection a request, in order; the same clip for the same request."""
         ...
 
 
-class Canvas(BaseModel):
+class ClipFormat(BaseModel):
     """The length and size of the clips a generator draws."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

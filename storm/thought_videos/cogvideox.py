@@ -10,7 +10,7 @@ from pydantic import Field
 
 from storm.errors import ConfigError
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, picture
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, keyframe_image
 
 
 class CogVideoXGenerator(DiffusersGenerator):
@@ -53,6 +53,6 @@ class CogVideoXGenerator(DiffusersGenerator):
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
         return {
-            "image": [picture(request, 0, self.config) for request in requests],
+            "image": [keyframe_image(request, 0, self.config) for request in requests],
             "max_sequence_length": self.pipeline.transformer.config.max_text_seq_length,
         }

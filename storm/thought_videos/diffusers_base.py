@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from storm.artifacts.hash_cache import COMMIT, require_weights, weights_identity
 from storm.errors import BackendMissing, ConfigError
 from storm.records import Keyframes, Rejected
-from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
+from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest, fit
 from storm.videos.decoding.encode import unjpeg
 
 
@@ -61,7 +61,7 @@ class PretrainedPipeline(BaseModel):
         return _from_pretrained(self.path, self.revision, config)
 
 
-class DiffusersConfig(Canvas):
+class DiffusersConfig(ClipFormat):
     """The settings that every family has; each gives the values that its authors advise."""
 
     pipeline_class: ClassVar[str]
@@ -117,7 +117,7 @@ class DiffusersGenerator(ABC):
     def prepare(self) -> None:  # noqa: B027 - most families need none
         """Set up the pipeline that was loaded; ConfigError if it doesn't suit the settings."""
 
-    def alike(self, request: GeneratorRequest) -> Hashable:
+    def batch_key(self, request: GeneratorRequest) -> Hashable:
         """What two requests must share to be drawn in one batch."""
         return None
 
@@ -125,30 +125,32 @@ class DiffusersGenerator(ABC):
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
         """What the pipeline is called with, besides what all are; `requests` are alike."""
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> Iterator[Drawn | Rejected]:
+    def generate(self, requests: Sequence[GeneratorRequest]) -> Iterator[GeneratedClip | Rejected]:
         """One clip or rejection a request, in order; each has a random stream of its own."""
-        for _, group in groupby(requests, self.alike):
+        for _, group in groupby(requests, self.batch_key):
             members = list(group)
             for start in range(0, len(members), self.config.batch):
-                yield from self._draw(members[start : start + self.config.batch])
+                yield from self._generate(members[start : start + self.config.batch])
 
-    def _draw(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
+    def _generate(self, requests: list[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
         """A batch. Out of memory: one by one, then with each saving, then the clip is refused."""
         import torch
 
         detail = ""
         with self._own_tiles():
-            for _ in self._savings():
+            for _ in self._memory_fallbacks():
                 try:
                     return self._run(requests)
                 except torch.OutOfMemoryError as error:
                     detail = str(error).splitlines()[0]
                 self.pipeline.maybe_free_model_hooks()
                 if len(requests) > 1:
-                    return [outcome for request in requests for outcome in self._draw([request])]
+                    return [
+                        outcome for request in requests for outcome in self._generate([request])
+                    ]
         return [Rejected(id=requests[0].prompt.id, reason="out_of_memory", detail=detail)]
 
-    def _run(self, requests: list[GeneratorRequest]) -> list[Drawn | Rejected]:
+    def _run(self, requests: list[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
         import torch
 
         config = self.config
@@ -165,9 +167,9 @@ class DiffusersGenerator(ABC):
         }
         # no gradients by itself; not in inference mode: weights moved in it can't be moved again
         videos = self.pipeline(**(common | self.arguments(requests))).frames
-        return [Drawn.of_floats(video, config.fps) for video in videos]
+        return [GeneratedClip.from_floats(video, config.fps) for video in videos]
 
-    def _savings(self) -> Iterator[None]:
+    def _memory_fallbacks(self) -> Iterator[None]:
         """Nothing, then what else can be done for memory, a step at each turn.
 
         What is offloaded stays so: it changes no pixel, and the clips that follow are as large.
@@ -209,15 +211,15 @@ class DiffusersGenerator(ABC):
             self.pipeline.enable_sequential_cpu_offload(device=self.device)
 
 
-def picture(request: GeneratorRequest, index: int, canvas: Canvas) -> Any:
-    """A keyframe as a PIL image of the canvas's size."""
+def keyframe_image(request: GeneratorRequest, index: int, clip_format: ClipFormat) -> Any:
+    """A keyframe as a PIL image of the clip format's size."""
     from PIL import Image
 
     frame = unjpeg(request.keyframes.images[index])
-    return Image.fromarray(fit(frame, canvas.height_px, canvas.width_px))
+    return Image.fromarray(fit(frame, clip_format.height_px, clip_format.width_px))
 
 
-def placed(keyframes: Keyframes, frames: int, most: int) -> dict[int, int]:
+def assign_keyframes(keyframes: Keyframes, frames: int, most: int) -> dict[int, int]:
     """Which keyframe stands at which of a clip's frames: first, last, then by score."""
     times = keyframes.pts_seconds
     inner = sorted(range(1, len(times) - 1), key=lambda i: (-keyframes.scores[i], i))

@@ -10,12 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from storm.records import Keyframes, Rejected
-from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
+from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest, fit
 from storm.videos.decoding.encode import unjpeg
 
 
 class KeyframesGenerator:
-    class Config(Canvas):
+    class Config(ClipFormat):
         kind: Literal["keyframes"] = "keyframes"
         fade: float = Field(0.5, ge=0, le=1)  # share of the time between two keyframes; 0 cuts
 
@@ -25,17 +25,17 @@ class KeyframesGenerator:
     def __init__(self, config: Config):
         self.config = config
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> list[Drawn | Rejected]:
+    def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
         """From the first keyframe to the last, evenly in the input's time."""
-        return [Drawn(self._draw(r.keyframes), self.config.fps) for r in requests]
+        return [GeneratedClip(self._generate(r.keyframes), self.config.fps) for r in requests]
 
-    def _draw(self, keyframes: Keyframes) -> np.ndarray:
-        canvas = self.config
-        images = [fit(unjpeg(data), canvas.height_px, canvas.width_px) for data in keyframes.images]
+    def _generate(self, keyframes: Keyframes) -> np.ndarray:
+        config = self.config
+        images = [fit(unjpeg(data), config.height_px, config.width_px) for data in keyframes.images]
         times = keyframes.pts_seconds
         drawn = [
             self._at(float(time), times, images)
-            for time in np.linspace(times[0], times[-1], canvas.frames)
+            for time in np.linspace(times[0], times[-1], config.frames)
         ]
         return np.stack(drawn)
 

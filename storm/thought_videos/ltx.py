@@ -9,7 +9,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, picture, placed
+from storm.thought_videos.diffusers_base import (
+    DiffusersConfig,
+    DiffusersGenerator,
+    assign_keyframes,
+    keyframe_image,
+)
 
 
 class LTXConditionGenerator(DiffusersGenerator):
@@ -43,18 +48,18 @@ class LTXConditionGenerator(DiffusersGenerator):
 
     config: Config
 
-    def alike(self, request: GeneratorRequest) -> tuple[int, ...]:
+    def batch_key(self, request: GeneratorRequest) -> tuple[int, ...]:
         """Where keyframes stand: a batch shares the frames that are given."""
-        return tuple(self._placed(request))
+        return tuple(self._assigned(request))
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
         from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
-        plans = [self._placed(request) for request in requests]
+        plans = [self._assigned(request) for request in requests]
         conditions = []
         for index in plans[0]:
             pictures: Any = [  # one a clip of the batch
-                picture(request, plan[index], self.config)
+                keyframe_image(request, plan[index], self.config)
                 for request, plan in zip(requests, plans, strict=True)
             ]
             conditions.append(LTXVideoCondition(image=pictures, frame_index=index))
@@ -64,5 +69,5 @@ class LTXConditionGenerator(DiffusersGenerator):
             "max_sequence_length": min(256, self.pipeline.tokenizer_max_length),
         }
 
-    def _placed(self, request: GeneratorRequest) -> dict[int, int]:
-        return placed(request.keyframes, self.config.frames, self.config.conditions)
+    def _assigned(self, request: GeneratorRequest) -> dict[int, int]:
+        return assign_keyframes(request.keyframes, self.config.frames, self.config.conditions)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from storm.thought_videos.base import Drawn, GeneratorRequest, fit
+from storm.thought_videos.base import GeneratedClip, GeneratorRequest, fit
 from storm.videos.decoding.encode import unjpeg
 
 
@@ -31,11 +31,11 @@ class QualityGate(BaseModel):
     static: float | None = 0.05  # the mean change from a frame to the next must be above
     first_frame_unlike: float | None = 48.0  # mean distance to the first keyframe must be below
 
-    def fault(self, drawn: Drawn, request: GeneratorRequest) -> Fault | None:
+    def fault(self, clip: GeneratedClip, request: GeneratorRequest) -> Fault | None:
         """The first fault of a clip, or None."""
-        frames = drawn.frames
-        if self.nan and drawn.nan:
-            detail = f"{drawn.nan:.1%} of the values are NaN or infinite: try another dtype"
+        frames = clip.frames
+        if self.nan and clip.nan:
+            detail = f"{clip.nan:.1%} of the values are NaN or infinite: try another dtype"
             return Fault("nan", detail)
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
             return Fault(

@@ -9,12 +9,12 @@ import numpy as np
 
 from storm.errors import UnreadableVideo
 from storm.records import Rejected
-from storm.thought_videos.base import Canvas, Drawn, GeneratorRequest, fit
+from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest, fit
 from storm.videos.decoding.sampling import FrameSampling
 
 
 class SourceGenerator:
-    class Config(Canvas):
+    class Config(ClipFormat):
         kind: Literal["source"] = "source"
 
         def build(self, device: str = "cpu") -> SourceGenerator:
@@ -23,16 +23,16 @@ class SourceGenerator:
     def __init__(self, config: Config):
         self.config = config
 
-    def draw(self, requests: Sequence[GeneratorRequest]) -> list[Drawn | Rejected]:
-        """The frames at the middles of equal intervals of the input, cut to the canvas."""
-        return [self._draw(request) for request in requests]
+    def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
+        """The frames at the middles of equal intervals of the input, cut to the config."""
+        return [self._generate(request) for request in requests]
 
-    def _draw(self, request: GeneratorRequest) -> Drawn | Rejected:
-        canvas = self.config
+    def _generate(self, request: GeneratorRequest) -> GeneratedClip | Rejected:
+        config = self.config
         try:
-            sampling = FrameSampling(frames=canvas.frames)
+            sampling = FrameSampling(frames=config.frames)
             seen, _ = sampling.sample(request.source, whole=True)
         except UnreadableVideo as error:
             return Rejected(id=request.prompt.id, reason=error.reason, detail=error.detail)
-        frames = [fit(frame, canvas.height_px, canvas.width_px) for frame in seen]
-        return Drawn(np.stack(frames), canvas.fps)
+        frames = [fit(frame, config.height_px, config.width_px) for frame in seen]
+        return GeneratedClip(np.stack(frames), config.fps)

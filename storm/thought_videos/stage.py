@@ -60,28 +60,28 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
                     continue
                 seed = int(digest([self.seed, i])[:8], 16)
                 requests.append(GeneratorRequest(prompts[i], keyframes[video_id], source, seed))
-            for request, drawn in zip(requests, generator.draw(requests), strict=True):
-                yield self._keep(request, drawn, context)
+            for request, clip in zip(requests, generator.generate(requests), strict=True):
+                yield self._keep(request, clip, context)
 
     def _keep(
-        self, request: GeneratorRequest, drawn: Any, context: Context
+        self, request: GeneratorRequest, clip: Any, context: Context
     ) -> ThoughtVideo | Rejected:
-        if isinstance(drawn, Rejected):
-            return drawn
+        if isinstance(clip, Rejected):
+            return clip
         item_id = request.prompt.id
-        fault = self.quality.fault(drawn, request)
+        fault = self.quality.fault(clip, request)
         if fault is not None:
             return Rejected(id=item_id, reason=fault.reason, detail=fault.detail)
         path = context.artifact.blob_path(item_id, ".mp4")
         with renamed_into(path) as temporary:
-            encode_mp4(temporary, drawn.frames, drawn.fps, crf=self.crf)
-        frames, height, width, _ = drawn.frames.shape
+            encode_mp4(temporary, clip.frames, clip.fps, crf=self.crf)
+        frames, height, width, _ = clip.frames.shape
         return ThoughtVideo(
             id=item_id,
             blob=path.relative_to(context.artifact.path).as_posix(),
             sha256=sha256_file(path),
             frames=frames,
-            fps=drawn.fps,
+            fps=clip.fps,
             height_px=height,
             width_px=width,
             seed=request.seed,

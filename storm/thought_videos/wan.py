@@ -10,7 +10,7 @@ from pydantic import Field
 
 from storm.errors import ConfigError
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, picture
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, keyframe_image
 
 
 class WanConfig(DiffusersConfig):
@@ -101,12 +101,12 @@ class WanGenerator(WanPipelineGenerator):
                 f"{str(last).lower()}: correct generator.last_frame, or take another checkpoint"
             )
 
-    def alike(self, request: GeneratorRequest) -> tuple[bytes, ...]:
+    def batch_key(self, request: GeneratorRequest) -> tuple[bytes, ...]:
         """The pictures: the pipeline takes one pair for all its prompts."""
         return tuple(request.keyframes.images[i] for i in self._places())
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
-        pictures = [picture(requests[0], i, self.config) for i in self._places()]
+        pictures = [keyframe_image(requests[0], i, self.config) for i in self._places()]
         names = ("image", "last_image")
         return dict(zip(names, pictures)) | {"guidance_scale_2": self.config.guidance_2}
 

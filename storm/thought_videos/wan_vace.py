@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import picture, placed
+from storm.thought_videos.diffusers_base import assign_keyframes, keyframe_image
 from storm.thought_videos.wan import WanConfig, WanPipelineGenerator
 
 
@@ -44,8 +44,10 @@ class WanVACEGenerator(WanPipelineGenerator):
         size = (config.width_px, config.height_px)
         video = [Image.new("RGB", size, (128, 128, 128))] * config.frames
         mask = [Image.new("L", size, 255)] * config.frames
-        for index, i in placed(request.keyframes, config.frames, config.conditions).items():
-            video[index] = picture(request, i, config)
+        for index, i in assign_keyframes(
+            request.keyframes, config.frames, config.conditions
+        ).items():
+            video[index] = keyframe_image(request, i, config)
             mask[index] = Image.new("L", size, 0)
         return {
             "video": video,

@@ -21,7 +21,7 @@ def test_it_draws_the_script_and_rejects_what_is_none():
     world = World()
     scripts = [script_of(s, world) for s in sample_scenes(world, "train", 3, seed=0)]
     requests = [request_for(write_script(s)) for s in scripts]
-    rows = ShellGenerator.Config().build("cpu").draw([*requests, request_for("a cat plays")])
+    rows = ShellGenerator.Config().build("cpu").generate([*requests, request_for("a cat plays")])
     for script, row in zip(scripts, rows):
         assert row.fps == 4.0
         assert np.array_equal(row.frames, render_thought(script, world))

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, picture
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, keyframe_image
 
 
 class ScriptedPipeline(BaseModel):
@@ -96,4 +96,4 @@ class ScriptedGenerator(DiffusersGenerator):
             return ScriptedGenerator(self, self.device)
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
-        return {"image": [picture(request, 0, self.config) for request in requests]}
+        return {"image": [keyframe_image(request, 0, self.config) for request in requests]}

@@ -15,7 +15,7 @@ from small_generators import CONFIGS, MODELS, config
 
 from storm.shell_game.scene import World, sample_scenes
 from storm.shell_game.script import script_of, write_script
-from storm.thought_videos.base import Drawn
+from storm.thought_videos.base import GeneratedClip
 
 ALL = pytest.mark.parametrize("name", CONFIGS)
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)
@@ -35,8 +35,8 @@ def built() -> Callable[[str], Any]:
 @pytest.fixture
 def draw(built: Callable[[str], Any]) -> Draw:
     def clips(name: str, *requests: Any) -> list[np.ndarray]:
-        outcomes = list(built(name).draw(requests))
-        assert all(isinstance(drawn, Drawn) for drawn in outcomes)
+        outcomes = list(built(name).generate(requests))
+        assert all(isinstance(drawn, GeneratedClip) for drawn in outcomes)
         return [drawn.frames for drawn in outcomes]
 
     return clips
@@ -74,7 +74,7 @@ def request_of(ask: Any) -> Callable[..., Any]:
 @ALL
 def test_a_clip_has_its_length_size_and_type(draw: Draw, request_of, name: str):
     settings = config(name)
-    (drawn,) = settings.build("cpu").draw([request_of(name)])
+    (drawn,) = settings.build("cpu").generate([request_of(name)])
     height = getattr(settings, "height_px", 32)
     width = getattr(settings, "width_px", 32)
     assert drawn.frames.shape == (settings.frames, height, width, 3)
@@ -129,7 +129,7 @@ def test_a_batch_gives_nearly_the_same_clips(draw: Draw, request_of, name: str):
     """Nearly: matrix products of another shape round otherwise, here by a level of 255."""
     requests = [request_of(name, seed=seed) for seed in range(3)]
     requests += [request_of(name, seed=3, times=(0.0, 0.3, 2.0), brightness=(90, 90, 90))]
-    batched = config(name, batch=2).build("cpu").draw(requests)
+    batched = config(name, batch=2).build("cpu").generate(requests)
     for single, drawn in zip(draw(name, *requests), batched, strict=True):
         assert np.abs(single.astype(int) - drawn.frames).max() <= 1
 

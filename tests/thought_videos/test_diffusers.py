@@ -12,7 +12,7 @@ from small_generators import MODELS, config
 
 from storm.artifacts.stage import canonical
 from storm.errors import BackendMissing, ConfigError
-from storm.thought_videos.diffusers_base import placed
+from storm.thought_videos.diffusers_base import assign_keyframes
 
 EACH_MODEL = pytest.mark.parametrize("name", MODELS)
 integration = pytest.mark.integration
@@ -21,10 +21,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*"
 
 def test_keyframes_stand_at_their_times_first_and_last_before_others(ask):
     keyframes = ask(brightness=(1, 2, 3, 4), times=(1.0, 1.5, 2.5, 3.0)).keyframes
-    assert placed(keyframes, 9, 4) == {0: 0, 2: 1, 6: 2, 8: 3}
-    assert placed(keyframes, 9, 3) == {0: 0, 6: 2, 8: 3}  # the higher score
-    assert placed(keyframes, 9, 1) == {0: 0}
-    assert placed(ask(brightness=(1,), times=(1.0,)).keyframes, 9, 4) == {0: 0}
+    assert assign_keyframes(keyframes, 9, 4) == {0: 0, 2: 1, 6: 2, 8: 3}
+    assert assign_keyframes(keyframes, 9, 3) == {0: 0, 6: 2, 8: 3}  # the higher score
+    assert assign_keyframes(keyframes, 9, 1) == {0: 0}
+    assert assign_keyframes(ask(brightness=(1,), times=(1.0,)).keyframes, 9, 4) == {0: 0}
 
 
 class Recorder:
@@ -49,7 +49,7 @@ def recorded(name: str, *requests: Any, **changes: Any) -> tuple[dict[str, Any],
     generator.pipeline.transformer.register_forward_pre_hook(
         lambda _, args, given: seen.append(given), with_kwargs=True
     )
-    list(generator.draw(requests))
+    list(generator.generate(requests))
     return recorder.given, seen[0]
 
 
@@ -119,7 +119,7 @@ def test_parts_that_half_precision_harms_stay_in_float32(ask, name: str):
     assert {p for p, d in dtypes.items() if d == "float32"} == exact.get(name, set())
     assert {dtypes["transformer"], dtypes["text_encoder"]} == {"bfloat16"}
     assert generator.pipeline.vae.use_tiling
-    (drawn,) = generator.draw([ask()])
+    (drawn,) = generator.generate([ask()])
     assert drawn.nan == 0
 
 
@@ -170,8 +170,8 @@ def saved(tmp_path: Path) -> Any:
 @integration
 def test_a_saved_pipeline_is_read_as_pretrained_and_known_by_its_contents(saved, ask):
     path = saved(last_frame=True)
-    (drawn,) = config("wan", pipeline=path).build("cpu").draw([ask()])
-    (expected,) = config("wan").build("cpu").draw([ask()])
+    (drawn,) = config("wan", pipeline=path).build("cpu").generate([ask()])
+    (expected,) = config("wan").build("cpu").generate([ask()])
     assert np.array_equal(drawn.frames, expected.frames)
     before = canonical(config("wan", pipeline=path))["pipeline"]
     weights = Path(path["path"]) / "transformer" / "diffusion_pytorch_model.safetensors"
@@ -194,7 +194,7 @@ def test_wan_2_2_uses_two_transformers_with_or_without_the_last_frame(saved, ask
     clips = []
     for changes in ({}, {"last_frame": False}, {"guidance_2": 1.5}):
         settings = config("wan", pipeline=path, steps=4, **changes)
-        clips += [drawn.frames for drawn in settings.build("cpu").draw([ask()])]
+        clips += [drawn.frames for drawn in settings.build("cpu").generate([ask()])]
     assert not np.array_equal(clips[0], clips[1])
     assert not np.array_equal(clips[0], clips[2]), "the second one's guidance counts"
 
@@ -230,11 +230,11 @@ def test_a_name_on_the_hub_needs_a_commit_since_branches_move():
 def test_where_weights_wait_changes_no_pixel(ask):
     """The hooks run for real, from the CPU to the CPU (accelerate can't do that layer by layer)."""
     plain = config("ltx").build("cpu:0")
-    (expected,) = plain.draw([ask()])
+    (expected,) = plain.generate([ask()])
     plain._offload("model")  # as when memory runs out
     for generator in (plain, config("ltx", offload="model").build("cpu:0")):
         for _ in range(2):
-            (drawn,) = generator.draw([ask()])
+            (drawn,) = generator.generate([ask()])
             assert np.array_equal(drawn.frames, expected.frames)
         assert generator.pipeline._all_hooks
         weights = generator.pipeline.transformer.parameters()

@@ -20,7 +20,7 @@ from storm.records import Rejected
 from storm.runtime import Runtime
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_prompts.template import TemplateTeacher
-from storm.thought_videos.base import Drawn
+from storm.thought_videos.base import GeneratedClip
 from storm.thought_videos.quality import QualityGate
 from storm.thought_videos.stage import ThoughtVideosStage
 from storm.videos.questions.sources import QuestionFile
@@ -38,8 +38,8 @@ def scripted(failures: int = 0, **changes: Any) -> ScriptedGenerator:
 @pytest.mark.parametrize("failures", range(5))
 def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, failures: int):
     generator = scripted(failures)
-    drawn = list(generator.draw([ask("a"), ask("b")]))
-    assert all(isinstance(d, Drawn) for d in drawn)
+    drawn = list(generator.generate([ask("a"), ask("b")]))
+    assert all(isinstance(d, GeneratedClip) for d in drawn)
     assert generator.pipeline.said == STEPS[:failures]
     tiles = [None, None, None, (), (16, 32)]
     assert generator.pipeline.tiled == [*tiles[: failures + 1], None], "of the first clip alone"
@@ -48,7 +48,7 @@ def test_out_of_memory_saves_step_by_step_and_keeps_what_changes_no_pixel(ask, f
 @pytest.mark.integration
 def test_what_the_profile_saves_already_is_not_tried_again(ask):
     generator = scripted(2, tiling=True, offload="model")
-    list(generator.draw([ask("a")]))
+    list(generator.generate([ask("a")]))
     assert generator.pipeline.said == ["tiles", "model cuda", "sequential cuda", "tiles 16 32"]
     assert generator.pipeline.tiled == [(), (), (16, 32)]
     assert (generator.pipeline.use_tiling, generator.pipeline.tile_sizes) == (True, ())
@@ -57,12 +57,12 @@ def test_what_the_profile_saves_already_is_not_tried_again(ask):
 @pytest.mark.integration
 def test_a_clip_that_never_fits_is_refused_and_the_others_are_drawn(ask):
     generator = scripted(batch=3)
-    outcomes = list(generator.draw([ask("a"), ask("too large"), ask("c"), ask("d")]))
+    outcomes = list(generator.generate([ask("a"), ask("too large"), ask("c"), ask("d")]))
     refused = outcomes.pop(1)
     assert isinstance(refused, Rejected)
     assert (refused.id, refused.reason) == ("too large", "out_of_memory")
     assert refused.detail == "tried to allocate 9 GiB"
-    assert all(isinstance(d, Drawn) for d in outcomes)
+    assert all(isinstance(d, GeneratedClip) for d in outcomes)
     assert generator.pipeline.sizes == [3, 1, *[1] * 5, 1, 1], "one by one, then step by step"
 
 
@@ -70,7 +70,7 @@ def test_floats_become_8_bits_and_what_is_not_finite_is_counted():
     video = np.full((2, 4, 4, 3), 0.5, np.float32)
     video[0, 0, 0] = [0, 1, 2]
     video[1, 0, 0] = [np.nan, np.inf, -np.inf]
-    drawn = Drawn.of_floats(video, 8.0)
+    drawn = GeneratedClip.from_floats(video, 8.0)
     assert drawn.frames.dtype == np.uint8
     assert drawn.frames[0, 0, 0].tolist() == [0, 255, 255]
     assert drawn.frames[1, 0, 0].tolist() == [0, 0, 0]

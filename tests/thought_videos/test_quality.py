@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from storm.thought_videos.base import Drawn
+from storm.thought_videos.base import GeneratedClip
 from storm.thought_videos.quality import QualityGate
 
 
@@ -16,7 +16,7 @@ def good() -> np.ndarray:
 
 
 def name(clip: np.ndarray, request, **settings) -> str | None:
-    drawn = Drawn(clip, 8.0, nan=settings.pop("share", 0.0))
+    drawn = GeneratedClip(clip, 8.0, nan=settings.pop("share", 0.0))
     fault = QualityGate(**({"frames": 9} | settings)).fault(drawn, request)
     assert fault is None or (fault.detail and "\n" not in fault.detail)
     return fault and fault.reason
