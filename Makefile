@@ -45,5 +45,8 @@ lint: setup
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+
 clean:
 	rm -rf $(VENV) site artifacts/[a-z]*/

@@ -2,7 +2,7 @@
 
 `python -m tests.experiments.garbled_scripts [--root FOLDER]` trains twice on the shell game
 (8 swaps, seed 0), once with the usual teacher and once with one that puts swaps into wrong
-beats. It takes about two hours of CPU, less where FOLDER already holds what `make run` made.
+beats. It takes hours of CPU, less where FOLDER already holds what `make run` made.
 Without `--root` everything is made in a temporary folder and removed at the end.
 """
 
