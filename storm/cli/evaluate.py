@@ -1,26 +1,25 @@
-"""Ask a checkpoint a whole benchmark, and score it: `storm evaluate`."""
+"""`storm evaluate`: run a benchmark on a checkpoint."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, Root, app, print_table
-from storm.cli.score import judge_of, print_differences, print_summary
+from storm.cli.app import Json, Root, app
 from storm.errors import ConfigError
 from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.artifacts.store import Store
+    from storm.evaluation.config import BenchmarkConfig
     from storm.evaluation.evaluations import EvaluationStage
-    from storm.evaluation.latency import LatencyStage
-    from storm.evaluation.summary import Evaluated
     from storm.process.run_child import Event
     from storm.profiles import Run
     from storm.runtime import Runtime
@@ -28,181 +27,174 @@ if TYPE_CHECKING:
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Option(help="folder of a checkpoint")],
-    benchmark: Annotated[str, typer.Option(help="videomme, mvbench, tempcompass, mmvu, …")],
-    data: Annotated[str, typer.Option(help="the data set's folder (or file), or its hub id")],
-    videos: Annotated[str | None, typer.Option(help="folder of the videos, if not there")] = None,
-    revision: Annotated[str | None, typer.Option(help="of the hub's repository")] = None,
+    checkpoint: Annotated[Path, typer.Option(help="Folder of a checkpoint.")],
+    benchmark: Annotated[
+        str, typer.Option(help="videomme, mvbench, tempcompass, mmvu, own, ... or an import path.")
+    ],
+    data: Annotated[str, typer.Option(help="The data set's folder (or file), or its hub id.")],
     modes: Annotated[
-        list[str], typer.Option("--mode", help=f"{', '.join(MODES)}; again for several")
+        list[str], typer.Option("--mode", help=f"{', '.join(MODES)}. May be repeated.")
     ] = ["latent"],  # noqa: B006 - typer reads it
-    prompt: Annotated[str | None, typer.Option(help="another prompt than the default")] = None,
     frames: Annotated[
-        int | None, typer.Option(min=1, help="frames a video; with --fps, at most")
+        int | None, typer.Option(help="Frames per video; with fps, at most. Default: as trained.")
     ] = None,
-    fps: Annotated[float | None, typer.Option(help="frames a second of video")] = None,
-    size_px: Annotated[int | None, typer.Option(min=1, help="longest edge of a frame")] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="pixels of a frame")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="bound of an answer")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="the first questions alone")] = None,
-    latency: Annotated[
-        int, typer.Option(min=0, help="questions to measure latency with; 0: don't")
-    ] = 20,
-    scorer: Annotated[str | None, typer.Option(help="another rule than the default")] = None,
-    unwrap_answer: Annotated[
-        bool, typer.Option("--unwrap-answer", help="score what <answer>…</answer> holds")
-    ] = False,
-    judge_url: Annotated[
-        str | None, typer.Option(help="an OpenAI-compatible server, for what rules can't decide")
-    ] = None,
-    judge_model: Annotated[str, typer.Option(help="the judge's name there")] = "",
-    judge_key_env: Annotated[
-        str, typer.Option(help="the environment variable with its key")
-    ] = "OPENAI_API_KEY",
+    limit: Annotated[int | None, typer.Option(help="Only the first questions.")] = None,
+    overrides: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            help="Any other KEY=VALUE of a profile's benchmark: videos, prompt, fps, max_pixels, "
+            "latency, scorer, judge.model, ... May be repeated.",
+        ),
+    ] = [],  # noqa: B006
     out: Annotated[
-        Path | None, typer.Option(help="folder for the results; else under ROOT/reports")
+        Path | None, typer.Option(help="Folder for the results; by default under ROOT/reports.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="questions that the model sees at once")] = 8,
-    decoders: Annotated[int, typer.Option(min=1, help="processes that decode ahead")] = 2,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the model")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
-    dtype: Annotated[str | None, typer.Option(help="other than the checkpoint's own")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Questions per batch.")] = 8,
+    decoders: Annotated[int, typer.Option(min=1, help="Processes that decode videos.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the model.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    dtype: Annotated[str | None, typer.Option(help="Default: the checkpoint's own.")] = None,
     shard: Annotated[
-        str | None, typer.Option(help="I/N: ask the I-th of N parts; the last one done scores")
+        str | None, typer.Option(help="I/N: answer the I-th of N parts. The last one scores.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="wait if another run asks the same")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another run of the same evaluation.")
+    ] = False,
     root: Root = "artifacts",
     as_json: Json = False,
 ) -> None:
-    """Ask a checkpoint a benchmark's questions; scores, what differs between modes, latency.
+    """Run a benchmark on a checkpoint and report accuracy, mode comparison and latency.
 
-    Stopped at any moment, the same command goes on where it was. Exit code 0 with questions
-    missing: the table says which and why.
+    The same command resumes a stopped run. Questions without a readable video are named in the
+    table and don't change the exit code.
     """
     number, shards = _shard(shard)
-    for mode in modes:
-        if mode not in MODES:
-            raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
-    if fps is not None and fps <= 0:
-        raise ConfigError(f"expected --fps above 0, found {fps:g}")
+    values = {"kind": benchmark, "data": data, "modes": modes, "frames": frames, "limit": limit}
+    config = _config(values, overrides)
     from storm.artifacts.fs import digest
     from storm.artifacts.store import Store
+    from storm.benchmarks.judge import ChatJudge
     from storm.cli.answer import require_device, saved_dtype
-    from storm.evaluation.config import BenchmarkConfig
-    from storm.evaluation.query import CheckpointFolder
-    from storm.evaluation.summary import read, write
+    from storm.cli.score_tables import print_evaluation
+    from storm.evaluation.checkpoints import CheckpointFolder
+    from storm.evaluation.summary import summarize, write_summary
     from storm.runtime import Runtime
     from storm.student.checkpoint import read_section
 
-    config = BenchmarkConfig(
-        kind=benchmark,
-        data=data,
-        videos=videos,
-        revision=revision,
-        modes=tuple(modes),  # pyright: ignore[reportArgumentType]
-        prompt=prompt,
-        frames=frames,
-        fps=fps,
-        size_px=size_px,
-        max_pixels=max_pixels,
-        max_new_tokens=max_new_tokens,
-        limit=limit,
-        latency=latency,
-    )
-    section = read_section(checkpoint)
+    sampling = read_section(checkpoint).sampling
     require_device(device)
-    os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
+    os.environ.setdefault("DS_ACCELERATOR", device)  # or DeepSpeed, once imported, prints a choice
     folder = CheckpointFolder(path=str(checkpoint.absolute()))
-    dtype = dtype or saved_dtype(checkpoint)
-    stages, timed = config.build(folder, section.sampling, dtype, device, shards)  # pyright: ignore[reportArgumentType]
-    stages[0].about.pick_scorer(scorer)
-    judge = judge_of(judge_url, judge_model, judge_key_env, Path(root) / "judge")
+    chosen: Any = dtype or saved_dtype(checkpoint)
+    evaluations, latency = config.build(folder, sampling, chosen, device, shards)
     store = Store(root)
-    runtime = Runtime(batch=batch, decoders=decoders, threads=threads, device=device)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    if not _make(stages, timed, store, runtime, number, wait):
-        print("other shards are pending: the run that makes the last one scores", file=sys.stderr)
-        return
-    found = read(stages, timed, store, scorer, unwrap_answer, judge)
+    judge = ChatJudge(config.judge, store.root / "judge") if config.judge else None
+    settings = {"batch": batch, "decoders": decoders, "threads": threads, "device": device}
+    runtime = Runtime.model_validate(settings)
+    with _progress() as on_event:
+        for stage in evaluations:
+            _answer(stage, store, runtime, number, on_event, wait)
+        if not all(stage.artifact(store).sealed for stage in evaluations):
+            print("other shards are pending: the last one to finish scores", file=sys.stderr)
+            return
+        if latency is not None:
+            from storm.artifacts.make import execute
+
+            execute(latency, store, runtime, on_event, wait=wait)
+    summary = summarize(evaluations, latency, store, config.scorer, config.unwrap_answer, judge)
     if out is None:
-        key = digest([stage.fingerprint for stage in stages])[:8]
-        out = store.root / "reports" / f"{benchmark}-{key}"
-    write(found, out, str(checkpoint.absolute()))
+        key = digest([stage.fingerprint for stage in evaluations])[:8]
+        out = store.root / "reports" / f"{evaluations[0].query.benchmark.name}-{key}"
+    write_summary(summary, out, str(checkpoint.absolute()))
     if as_json:
-        print(json.dumps(found.summary(), indent=1))
+        print(json.dumps(summary.as_json(), indent=1))
         return
-    _print(found)
+    print_evaluation(summary)
     print(f"\nresults: {out}")
 
 
 def show_benchmarks(run: Run) -> None:
     """Print the scores of a profile's benchmarks, and write them under the reports."""
+    from storm.cli.score_tables import print_evaluation
     from storm.report.benchmarks import write_benchmarks
 
-    for folder, found in write_benchmarks(run).items():
-        _print(found)
+    for folder, summary in write_benchmarks(run).items():
+        print_evaluation(summary)
         print(f"results: {folder}\n")
 
 
-def _shard(given: str | None) -> tuple[int | None, int]:
-    """Which shard to make (None: all), counted from 0, and how many there are."""
-    if given is None:
+def _config(values: dict[str, Any], overrides: Sequence[str]) -> BenchmarkConfig:
+    """Return a benchmark's configuration from options and overrides."""
+    from pydantic import ValidationError
+
+    from storm.evaluation.config import BenchmarkConfig
+    from storm.profiles.merge import apply_override
+    from storm.profiles.problems import problems
+
+    for override in overrides:
+        apply_override(values, override)
+    try:
+        return BenchmarkConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"the evaluation is wrong: {problems(values, error)}") from None
+
+
+def _shard(option: str | None) -> tuple[int | None, int]:
+    """Return the number of the shard to make (from 0; None: all), and how many there are."""
+    if option is None:
         return None, 1
-    number, _, total = given.partition("/")
+    number, _, total = option.partition("/")
     if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
-        raise ConfigError(f"expected --shard I/N with I from 1 to N, found {given!r}")
+        raise ConfigError(f"expected --shard I/N with I from 1 to N, found {option!r}")
     return int(number) - 1, int(total)
 
 
-def _make(
-    stages: Sequence[EvaluationStage],
-    timed: LatencyStage | None,
+def _answer(
+    stage: EvaluationStage,
     store: Store,
     runtime: Runtime,
     number: int | None,
+    on_event: Callable[[Event], None],
     wait: bool,
-) -> bool:
-    """Ask what is missing; whether everything is sealed afterwards."""
+) -> None:
+    """Answer what is missing of all shards or of one; the last one seals the stage."""
     from storm.artifacts.make import execute, make_shard, pending, plan, prepare, seal
 
-    def tell(event: Event) -> None:
-        if "progress" in event and sys.stderr.isatty():
-            end = "\n" if event["progress"] == event["of"] else ""
-            line = f"\r{event['text']}: {event['progress']} of {event['of']} "
-            print(line, end=end, file=sys.stderr)
-
-    def make(stage: EvaluationStage, number: int) -> None:
-        prepare(stage, store)
-        if stage.artifact(store).sealed:
-            return
-        shards = plan(stage, store).shards
-        if shards != stage.shards:
-            raise ConfigError(
-                f"expected --shard I/{shards}, as this evaluation was begun, found {stage.shards} "
-                "shards"
-            )
-        make_shard(stage, store, runtime, number, tell, wait=wait)
-        if not pending(stage, store):
-            seal(stage, store)
-
-    for stage in stages:
-        if number is None:
-            execute(stage, store, runtime, tell, wait=wait)
-        else:
-            make(stage, number)
-    sealed = all(stage.artifact(store).sealed for stage in stages)
-    if sealed and timed is not None:
-        execute(timed, store, runtime, tell, wait=wait)
-    return sealed
+    if number is None:
+        execute(stage, store, runtime, on_event, wait=wait)
+        return
+    prepare(stage, store)
+    if stage.artifact(store).sealed:
+        return
+    shards = plan(stage, store).shards
+    if shards != stage.shards:
+        raise ConfigError(
+            f"expected --shard I/{shards}, as this evaluation was begun, found {stage.shards} "
+            "shards"
+        )
+    make_shard(stage, store, runtime, number, on_event, wait=wait)
+    if not pending(stage, store):
+        seal(stage, store)
 
 
-def _print(found: Evaluated) -> None:
-    from storm.evaluation.tables import latencies
+@contextmanager
+def _progress() -> Iterator[Callable[[Event], None]]:
+    """Show a bar for each mode on a terminal; yield the function that receives events."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    for number, (mode, numbers) in enumerate(found.summary()["modes"].items()):
-        if number:
-            print()
-        print_summary(numbers, f"{numbers['benchmark']} {mode}")
-    print_differences(found.comparisons)
-    if found.latency:
-        print()
-        print_table(latencies(found.latency))
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bars: dict[str, Any] = {}
+
+        def on_event(event: Event) -> None:
+            if "progress" not in event:
+                return
+            text = event["text"]
+            if text not in bars:
+                bars[text] = progress.add_task(text, total=event["of"])
+            progress.update(bars[text], completed=event["progress"], total=event["of"])
+
+        yield on_event

@@ -9,8 +9,15 @@ from typing import Any, ClassVar
 from storm.artifacts.stage import Context, Stage, not_identity
 from storm.artifacts.store import Store
 from storm.benchmarks.types import BenchmarkQuestion
+from storm.config import Dtype
 from storm.errors import DataError, UnreadableVideo
-from storm.evaluation.query import Asking, look_of, replies_to, windows
+from storm.evaluation.checkpoints import (
+    AnyCheckpoint,
+    external_digests,
+    loaded_student,
+    weight_digests,
+)
+from storm.evaluation.query import BenchmarkQuery, look_of, replies_to, windows
 from storm.records import Rejected, Response
 from storm.student.modes import Mode
 from storm.videos.decoding.prefetch import Decoded, DecodingAhead
@@ -19,42 +26,49 @@ WINDOW = 4  # batches that are sorted by length together; their frames are held
 
 
 @dataclass(frozen=True, kw_only=True)
-class _HowAnswered:
-    mode: Mode
-    max_new_tokens: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
+class EvaluationStage(Stage[Response]):
     """A row for each question. A question whose video can't be read is quarantined by name.
 
-    No share of quarantined questions fails it: a benchmark with missing videos has a number too,
-    which is told with its completeness.
+    It never fails for its share of quarantined questions: a benchmark with missing videos still
+    has a number, reported with its completeness.
     """
 
     name: ClassVar[str] = "evaluations"
     row: ClassVar[type] = Response
 
+    checkpoint: AnyCheckpoint
+    query: BenchmarkQuery
+    dtype: Dtype
+    mode: Mode
+    max_new_tokens: int
     quarantine_share: float = not_identity(1.0)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        weights = self.weights(store)
-        return [(id, (asked, *weights)) for id, asked in self.asked.items()]
+        """Return the questions; each depends on its prompt, its video and the checkpoint."""
+        weights = weight_digests(self.checkpoint, store)
+        return [(id, (question, *weights)) for id, question in self.query.digests.items()]
+
+    def outside(self) -> dict[str, Any]:
+        """Return digests of the questions and of a checkpoint that no stage made."""
+        return {"questions": self.query.digest(), **external_digests(self.checkpoint)}
 
     def rejected(self) -> Iterable[Rejected]:
-        return self.loaded.rejected
+        """Return the data set's entries that are no questions."""
+        return self.query.loaded.rejected
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Response | Rejected]:
+        """Yield an outcome per question; questions of like length share a batch."""
         from storm.student import Answering
 
+        sampling = self.query.sampling
         config = Answering.Config(
-            mode=self.mode, max_new_tokens=self.max_new_tokens, sampling=self.sampling
+            mode=self.mode, max_new_tokens=self.max_new_tokens, sampling=sampling
         )
         size, workers = context.batch, context.runtime.decoders
         ahead = 0 if context.solo else size * WINDOW
         with (
-            DecodingAhead(self.sampling, workers, ahead) as decoding,
-            self.student(context, ids) as student,
+            DecodingAhead(sampling, workers, ahead) as decoding,
+            loaded_student(self.checkpoint, self.dtype, context, ids) as student,
         ):
             answering, done = config.build(student), 0
             for window in windows(self._shown(ids, decoding), size * WINDOW):
@@ -74,8 +88,8 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
     def _shown(
         self, ids: Sequence[str], decoding: DecodingAhead
     ) -> Iterator[tuple[BenchmarkQuestion, Decoded | UnreadableVideo | None]]:
-        """Each question with what its video shows; questions of one video follow each other."""
-        questions = sorted((self.questions[i] for i in ids), key=lambda q: (q.video_id, q.id))
+        """Yield each question with its frames; questions of one video follow each other."""
+        questions = sorted((self.query.questions[i] for i in ids), key=lambda q: (q.video_id, q.id))
         for question in questions:
             if question.video is None:
                 yield question, None
@@ -87,8 +101,8 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
     def _answer(
         self, answering: Any, batch: Sequence[tuple[BenchmarkQuestion, Any]]
     ) -> Iterator[Response | Rejected]:
-        """A row for each; what the student refuses, a prompt that is too long say, is named."""
-        asked = [self.to_ask(question, shown) for question, shown in batch]
+        """Yield a row per question; one that the student refuses (too long, say) is rejected."""
+        asked = [self.query.for_student(question, shown) for question, shown in batch]
         replies = replies_to(answering, asked)
         for (question, shown), ask, reply in zip(batch, asked, replies, strict=True):
             if isinstance(reply, DataError):
@@ -106,6 +120,6 @@ class EvaluationStage(_HowAnswered, Asking, Stage[Response]):
 
 
 def _length(question: BenchmarkQuestion, shown: Decoded | None) -> tuple[int, int]:
-    """Grows with the tokens of a row: its frames are most of them."""
+    """Return a sort key that grows with a row's tokens, most of which are frames."""
     pixels = 0 if shown is None else shown.pixels.size
     return pixels, len(str(question.doc))

@@ -1,4 +1,4 @@
-"""What evaluations come to: scores, breakdowns, comparisons and latency, as files and tables."""
+"""Summarize finished evaluations: scores, breakdowns, comparisons and latency."""
 
 from __future__ import annotations
 
@@ -22,35 +22,44 @@ from storm.records import Latency, Rejected, Response
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """One checkpoint on one benchmark, in every mode that it was asked in."""
+class EvaluationSummary:
+    """One checkpoint on one benchmark, in every mode that was evaluated."""
 
     runs: dict[str, ScoredRun]  # by mode
     responses: dict[str, dict[str, Response]]  # by mode and question
-    sealed_at: dict[str, datetime]
+    sealed_at: dict[str, datetime]  # by mode
     comparisons: list[Difference]
     latency: list[Latency]
 
-    def summary(self) -> dict[str, Any]:
-        """All of it as one JSON value."""
+    def as_json(self) -> dict[str, Any]:
+        """Return all numbers as one JSON value."""
         return {
             "modes": {mode: summary_of(run, aggregate(run)) for mode, run in self.runs.items()},
             "comparisons": [difference.as_json() for difference in self.comparisons],
-            "latency": [asdict(one) for one in self.latency],
+            "latency": [asdict(row) for row in self.latency],
         }
 
 
-def read(
+def summarize(
     stages: Sequence[EvaluationStage],
     latency: LatencyStage | None,
     store: Store,
     scorer: str | None = None,
     unwrap: bool = False,
     judge: Judge | None = None,
-) -> Evaluated:
-    """Score sealed evaluations of one benchmark, a mode each; `latency`, if it was measured.
+) -> EvaluationSummary:
+    """Score the sealed evaluations of one benchmark.
 
-    Chains of thought are told to write `<answer>` tags: with one among the modes all are unwrapped.
+    Prompts for a chain of thought ask for `<answer>` tags: with `cot` among the modes, the answers
+    of all modes are unwrapped.
+
+    Args:
+        stages: One for each mode, sealed.
+        latency: Sealed, if it was measured.
+        store: Where they are.
+        scorer: The scorer's id; None: the default.
+        unwrap: Whether only the content of `<answer>...</answer>` is scored.
+        judge: Asked where a rule can't decide.
     """
     unwrap = unwrap or any(stage.mode == "cot" for stage in stages)
     runs: dict[str, ScoredRun] = {}
@@ -58,19 +67,20 @@ def read(
     sealed_at: dict[str, datetime] = {}
     for stage in stages:
         manifest = stage.artifact(store).manifest()
-        found = responses[stage.mode] = {row.id: row for row in stage.rows(store)}
-        refused = [Rejected(**entry) for entry in manifest["quarantined"]]
+        rows = {row.id: row for row in stage.rows(store)}
+        rejected = [Rejected(**entry) for entry in manifest["quarantined"]]
         answered = [
-            AnsweredQuestion(question, found[id].response)
-            for id, question in stage.questions.items()
-            if id in found
+            AnsweredQuestion(question, rows[id].response)
+            for id, question in stage.query.questions.items()
+            if id in rows
         ]
-        runs[stage.mode] = score(
-            stage.about, [*answered, *refused], scorer, unwrap, judge, _settings(stage)
-        )
+        benchmark = stage.query.benchmark
+        entries = [*answered, *rejected]
+        runs[stage.mode] = score(benchmark, entries, scorer, unwrap, judge, _settings(stage))
+        responses[stage.mode] = rows
         clock = datetime.strptime(manifest["sealed_at"], "%Y-%m-%dT%H:%M:%S%z")
         sealed_at[stage.mode] = clock.astimezone(LMMS_ZONE)
-    return Evaluated(
+    return EvaluationSummary(
         runs=runs,
         responses=responses,
         sealed_at=sealed_at,
@@ -82,49 +92,57 @@ def read(
 def _comparisons(runs: dict[str, ScoredRun]) -> list[Difference]:
     try:
         return compare(runs)
-    except DataError:  # nothing scored in common: each run's summary says so
+    except DataError:  # no scored question in common: each run's summary says so
         return []
 
 
 def _settings(stage: EvaluationStage) -> dict[str, Any]:
-    """What the numbers hang on, beside the scorer."""
+    """Return what the numbers depend on, besides the scorer."""
     return {
         "mode": stage.mode,
-        "prompt": stage.prompt,
-        "sampling": stage.sampling.model_dump(),
+        "prompt": stage.query.prompt,
+        "sampling": stage.query.sampling.model_dump(),
         "dtype": stage.dtype,
         "max_new_tokens": stage.max_new_tokens,
-        "limit": stage.limit,
+        "limit": stage.query.limit,
         "fingerprint": stage.fingerprint,
     }
 
 
-def write(evaluated: Evaluated, folder: Path, model: str) -> None:
-    """Write into `folder`:
+def write_summary(summary: EvaluationSummary, folder: Path, model: str) -> None:
+    """Write a summary as files; the same summary gives the same files.
 
         summary.json             numbers, breakdowns, comparisons, latency
-        <benchmark>_<mode>.jsonl a line a question, as `storm score` reads and writes it
-        lmms_eval/<mode>/...     the same run in lmms-eval's own files
+        <benchmark>_<mode>.jsonl one line per question, as `storm score` reads and writes it
+        lmms_eval/<mode>/...     the same run in lmms-eval's format
 
-    Written again, the same files result.
+    Args:
+        summary: Finished evaluations.
+        folder: Is made if needed.
+        model: The model's name or path, for lmms-eval's files.
     """
-    for mode, run in evaluated.runs.items():
-        found = evaluated.responses[mode]
-        lines = [
-            {
-                "id": one.id,
-                "task": one.task,
-                "doc": dict(one.question.doc),
-                "response": one.raw,
-                "extracted": one.extracted,
-                "score": one.score,
-                **{k: v for k, v in asdict(found[one.id]).items() if k not in ("id", "response")},
-            }
-            for one in run.scored
-        ]
-        text = "".join(json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in lines)
-        write_atomic(folder / f"{run.benchmark.name}_{mode}.jsonl", text.encode())
-        prompts = {id: row.prompt for id, row in found.items()}
-        place = folder / "lmms_eval" / mode
-        write_lmms_files(run, place, model, prompts, evaluated.sealed_at[mode])
-    write_json(folder / "summary.json", evaluated.summary())
+    for mode, run in summary.runs.items():
+        rows = summary.responses[mode]
+        lines = "".join(
+            json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in _lines(run, rows)
+        )
+        write_atomic(folder / f"{run.benchmark.name}_{mode}.jsonl", lines.encode())
+        prompts = {id: row.prompt for id, row in rows.items()}
+        lmms_folder = folder / "lmms_eval" / mode
+        write_lmms_files(run, lmms_folder, model, prompts, summary.sealed_at[mode])
+    write_json(folder / "summary.json", summary.as_json())
+
+
+def _lines(run: ScoredRun, rows: dict[str, Response]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": scored.id,
+            "task": scored.task,
+            "doc": dict(scored.question.doc),
+            "response": scored.raw,
+            "extracted": scored.extracted,
+            "score": scored.score,
+            **{k: v for k, v in asdict(rows[scored.id]).items() if k not in ("id", "response")},
+        }
+        for scored in run.scored
+    ]

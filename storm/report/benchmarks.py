@@ -7,12 +7,12 @@ from pathlib import Path
 
 from storm.benchmarks.judge import ChatJudge
 from storm.evaluation import tables
-from storm.evaluation.summary import Evaluated, read, write
+from storm.evaluation.summary import EvaluationSummary, summarize, write_summary
 from storm.pipeline.assemble import benchmark_stages
 from storm.profiles import Run
 
 
-def scored_benchmarks(run: Run) -> Iterator[tuple[str, Evaluated]]:
+def scored_benchmarks(run: Run) -> Iterator[tuple[str, EvaluationSummary]]:
     """Yield title and scores of each benchmark whose answers and latency are sealed."""
     for asked in benchmark_stages(run.config, run.graph.find("stage_two")):
         stages = [stage for stage in (*asked.evaluations, asked.latency) if stage is not None]
@@ -22,7 +22,7 @@ def scored_benchmarks(run: Run) -> Iterator[tuple[str, Evaluated]]:
         judge = ChatJudge(config.judge, run.store.root / "judge") if config.judge else None
         yield (
             config.title,
-            read(
+            summarize(
                 asked.evaluations,
                 asked.latency,
                 run.store,
@@ -33,7 +33,7 @@ def scored_benchmarks(run: Run) -> Iterator[tuple[str, Evaluated]]:
         )
 
 
-def write_benchmarks(run: Run) -> dict[Path, Evaluated]:
+def write_benchmarks(run: Run) -> dict[Path, EvaluationSummary]:
     """Write each scored benchmark to `<root>/reports/<profile>/<title>`.
 
     Returns:
@@ -41,16 +41,16 @@ def write_benchmarks(run: Run) -> dict[Path, Evaluated]:
     """
     reports = run.store.root / "reports" / run.config.name
     model = f"{run.config.name}/{run.graph.find('stage_two').fingerprint[:16]}"
-    written: dict[Path, Evaluated] = {}
+    written: dict[Path, EvaluationSummary] = {}
     for title, scores in scored_benchmarks(run):
-        write(scores, reports / title, model)
+        write_summary(scores, reports / title, model)
         written[reports / title] = scores
     return written
 
 
-def benchmark_tables(scores: Evaluated) -> list[tables.Table]:
+def benchmark_tables(scores: EvaluationSummary) -> list[tables.Table]:
     """Return one table of accuracies for each mode, then differences and latency if measured."""
-    modes = scores.summary()["modes"].items()
+    modes = scores.as_json()["modes"].items()
     shown = [tables.accuracies(summary, mode) for mode, summary in modes]
     if scores.comparisons:
         shown.append(tables.differences(scores.comparisons))

@@ -24,10 +24,11 @@ from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.types import DatasetLocation
 from storm.cli import main
 from storm.evaluation import evaluations as evaluation
+from storm.evaluation.checkpoints import CheckpointFolder
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import PARTS, LatencyStage
-from storm.evaluation.query import CheckpointFolder
-from storm.evaluation.summary import read
+from storm.evaluation.query import BenchmarkQuery
+from storm.evaluation.summary import summarize
 from storm.records import Latency
 from storm.runtime import Runtime
 from storm.student import Student
@@ -65,13 +66,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stage_of(checkpoint: Path, data: Path, **changed: Any) -> EvaluationStage:
+    query = {"kind": "videomme", "sampling": talker.SAMPLING, "prompt": "lmms_eval"}
+    query |= {name: changed.pop(name) for name in BenchmarkQuery.model_fields if name in changed}
     fields: dict[str, Any] = {
         "checkpoint": CheckpointFolder(path=str(checkpoint)),
-        "benchmark": "videomme",
-        "source": DatasetLocation(where=str(data)),
-        "sampling": talker.SAMPLING,
+        "query": BenchmarkQuery(location=DatasetLocation(where=str(data)), **query),
         "dtype": "float32",
-        "prompt": "lmms_eval",
         "mode": "latent",
         "max_new_tokens": 1,
     }
@@ -109,7 +109,7 @@ def test_responses_are_the_students_own(
     rows = {row.id: row for row in stage.rows(store)}
     assert sorted(rows) == [f"{v}-{n}" for v in range(3) for n in range(2)]
     student = Student.from_pretrained(checkpoint)
-    questions = [q for q in stage.questions.values() if q.id in rows]
+    questions = [q for q in stage.query.questions.values() if q.id in rows]
     prompts = [get_benchmark("videomme").prompts["lmms_eval"](q, None).text for q in questions]
     replies = student.answer(
         [q.video for q in questions], prompts, mode=mode, max_new_tokens=3, raw=True, batch=1
@@ -119,7 +119,7 @@ def test_responses_are_the_students_own(
         assert len({r.response for r in replies}) > 1
     assert [rows[q.id].prompt for q in questions] == prompts
     assert {row.frames for row in rows.values()} == {talker.SAMPLING.frames}
-    found = read([stage], None, store).summary()["modes"][mode]
+    found = summarize([stage], None, store).as_json()["modes"][mode]
     assert found["n"] == len(rows)
     assert found["completeness"] == len(rows) / 2700
     reasons = {one["id"]: one["reason"] for one in found["rejected"]}
@@ -192,7 +192,7 @@ def own(checkpoint: Path, folder: Path, texts: dict[str, str]) -> EvaluationStag
     ]
     folders.as_json(folder / "own.json", rows)
     folders.video(folder / "v.mp4")
-    return stage_of(checkpoint, folder / "own.json", benchmark="own", prompt="student")
+    return stage_of(checkpoint, folder / "own.json", kind="own", prompt="student")
 
 
 def test_what_the_student_refuses_is_named_and_the_rest_is_answered(
@@ -218,14 +218,14 @@ def test_with_a_chain_of_thought_all_modes_are_scored_unwrapped(
     for stage in stages:
         make_here(stage, store)
     for chosen, unwrapped in ((stages, True), (stages[:1], False)):
-        summary = read(chosen, None, store).summary()["modes"]
+        summary = summarize(chosen, None, store).as_json()["modes"]
         assert {one["unwrap_answer"] for one in summary.values()} == {unwrapped}
 
 
 @pytest.mark.parametrize("revision", ["main", "video"])
 def test_clips_and_folders_of_frames(checkpoint: Path, tmp_path: Path, revision: str) -> None:
     folders.mvbench(tmp_path / "data", revision)
-    stage = stage_of(checkpoint, tmp_path / "data", benchmark="mvbench")
+    stage = stage_of(checkpoint, tmp_path / "data", kind="mvbench")
     store = Store(tmp_path / "root")
     make_here(stage, store)
     assert {row.id.split("/")[0] for row in stage.rows(store)} == {
@@ -237,9 +237,10 @@ def test_clips_and_folders_of_frames(checkpoint: Path, tmp_path: Path, revision:
 
 def timed(asked: EvaluationStage, store: Store) -> dict[str, Latency]:
     """Rows of the latency of both modes on the questions of an evaluation."""
-    common = ("checkpoint", "benchmark", "source", "sampling", "dtype", "prompt")
     stage = LatencyStage(
-        **{name: getattr(asked, name) for name in common},
+        checkpoint=asked.checkpoint,
+        query=asked.query,
+        dtype=asked.dtype,
         modes=("latent", "direct"),
         device="cpu",
         count=3,
@@ -263,7 +264,7 @@ def test_latency_has_every_part_of_every_mode(checkpoint: Path, data: Path, tmp_
 def command(checkpoint: Path, data: Path, root: Path, *more: Any) -> list[str]:
     return [
         *("evaluate", "--checkpoint", str(checkpoint), "--benchmark", "videomme"),
-        *("--data", str(data), "--root", str(root), "--max-new-tokens", "1", *map(str, more)),
+        *("--data", str(data), "--root", str(root), "--set", "max_new_tokens=1", *map(str, more)),
     ]
 
 
@@ -277,7 +278,8 @@ def test_the_command_from_checkpoint_to_scores(
 ) -> None:
     """In two shards and two modes; `storm score` finds the same number in each kind of file."""
     root, out = tmp_path / "root", tmp_path / "out"
-    both = ("--mode", "latent", "--mode", "direct", "--latency", 2, "--batch", 2, "--out", out)
+    both = [*("--mode", "latent", "--mode", "direct"), *("--set", "latency=2", "--batch", 2)]
+    both += ["--out", out]
     main_to(command(checkpoint, data, root, *both, "--shard", "1/2"))
     assert "other shards are pending" in capsys.readouterr().err
     assert not out.exists()
@@ -317,7 +319,7 @@ def main_to(arguments: list[str], code: int = 0) -> None:
 def test_killed_it_asks_what_is_missing(checkpoint: Path, data: Path, tmp_path: Path) -> None:
     stage, store = stage_of(checkpoint, data), Store(tmp_path / "root")
     journal = stage.artifact(store).path / "shard-00000.journal"
-    arguments = command(checkpoint, data, store.root, "--batch", 1, "--latency", 0)
+    arguments = command(checkpoint, data, store.root, "--batch", 1, "--set", "latency=0")
     driver = subprocess.Popen(
         [sys.executable, "-m", "storm.cli", *arguments],
         stdout=subprocess.DEVNULL,
@@ -337,7 +339,7 @@ def test_killed_it_asks_what_is_missing(checkpoint: Path, data: Path, tmp_path: 
     assert len(ended) == len(set(ended)) == answered
     make_here(replace(stage), alone := Store(tmp_path / "alone"))
     assert list(stage.rows(store)) == list(stage.rows(alone))
-    assert read([stage], None, store).summary() == read([stage], None, alone).summary()
+    assert summarize([stage], None, store).as_json() == summarize([stage], None, alone).as_json()
 
 
 def poll(seconds: float) -> Iterator[None]:
@@ -351,11 +353,13 @@ def poll(seconds: float) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
-        (["--mode", "think"], 2, "expected --mode latent, direct, cot, found 'think'"),
+        (["--mode", "think"], 2, "modes.0"),
         (["--shard", "3/2"], 2, "expected --shard I/N with I from 1 to N, found '3/2'"),
-        (["--fps", "0"], 2, "expected --fps above 0"),
-        (["--prompt", "none"], 2, "expected a prompt of videomme"),
-        (["--scorer", "none"], 2, "expected a scorer of videomme"),
+        (["--set", "fps=0"], 2, "fps: "),
+        (["--set", "speed=1"], 2, "speed: unknown key"),
+        (["--frames", "0"], 2, "frames: "),
+        (["--set", "prompt=none"], 2, "expected a prompt of videomme"),
+        (["--set", "scorer=none"], 2, "expected a scorer of videomme"),
         (["--device", "cuda:1"], 2, "expected --device cpu, cuda, mps, found 'cuda:1'"),
         (["--device", "mps"], 2, "expected a device of this machine"),
         (["--data", "/nowhere"], 65, "expected the data set '/nowhere'"),
@@ -384,6 +388,6 @@ def test_a_prompt_that_begins_the_answer_is_refused(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders.mvbench(tmp_path / "data", "video")
-    more = ("--benchmark", "mvbench", "--prompt", "mvbench_official")
+    more = ("--benchmark", "mvbench", "--set", "prompt=mvbench_official")
     main_to(command(checkpoint, tmp_path / "data", tmp_path, *more), 2)
     assert "lets the student begin its answer" in capsys.readouterr().err

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from storm.evaluation.checkpoints import CheckpointFolder
 from storm.evaluation.config import BenchmarkConfig
-from storm.evaluation.query import CheckpointFolder, replies_to
+from storm.evaluation.query import replies_to
 from storm.student import Answering, Question, Student
 from tests.benchmarks import talker
 
