@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any, Literal
+
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from storm.errors import ConfigError
 
@@ -68,3 +72,66 @@ def find(group: Group, name: str) -> Any:
         f"expected one of {', '.join(names(group))}, or an import path package.module:Name, for "
         f"{group}, found {name!r}"
     )
+
+
+@dataclass(frozen=True)
+class Component:
+    """Pydantic annotation of a field that holds the configuration of a component.
+
+    `Annotated[Any, Component("storm.teachers")]` accepts `{"kind": name, ...}`. The component
+    found under that name is a configuration (a pydantic model) or a class with a nested `Config`.
+    Only the component that is named gets imported.
+
+    Attributes:
+        group: Where to look the `kind` up.
+        default: The `kind` of settings that name none.
+    """
+
+    group: Group
+    default: str | None = None
+
+    def validate(self, settings: Any) -> Any:
+        """Return the configuration that `settings` describe.
+
+        Raises:
+            ValidationError: If there is no such component, or its settings are wrong.
+        """
+        if isinstance(settings, BaseModel):
+            return settings
+        if not isinstance(settings, dict):
+            raise self._error(f"expected a section with a `kind`, found {settings!r}", settings)
+        kind = settings.get("kind", self.default)
+        if not isinstance(kind, str):
+            known = ", ".join(names(self.group))
+            raise self._error(f"expected one of {known}, found {kind!r}", kind, "kind")
+        try:
+            component = find(self.group, kind)
+        except ConfigError as error:
+            raise self._error(str(error), kind, "kind") from None
+        config: type[BaseModel] = getattr(component, "Config", component)
+        if ":" in kind:  # its configuration has a name of its own
+            settings = {key: value for key, value in settings.items() if key != "kind"}
+        return config.model_validate(settings)
+
+    def _error(self, message: str, value: Any, *place: str) -> ValidationError:
+        problem = PydanticCustomError("component", "{message}", {"message": message})
+        details = InitErrorDetails(type=problem, loc=place, input=value)
+        return ValidationError.from_exception_data(self.group, [details])
+
+    def _dump(self, config: BaseModel, info: core_schema.SerializationInfo) -> dict[str, Any]:
+        settings = config.model_dump(mode=info.mode)
+        kind = settings["kind"]
+        if kind not in _own(self.group) and kind not in _all(self.group):
+            settings["kind"] = f"{type(config).__module__}:{type(config).__qualname__}"
+        return settings
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Make the annotated field look its component up."""
+        return core_schema.no_info_plain_validator_function(
+            self.validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self._dump, info_arg=True
+            ),
+        )

@@ -23,16 +23,16 @@ def keyframes(
     as_json: Json = False,
 ) -> None:
     """Print the frames that a selector takes of a video, with their reasons."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     from storm.errors import ConfigError
-    from storm.pipeline.selectors import AnySelector
+    from storm.plugins import Component
     from storm.profiles.problems import problems
 
     settings: dict[str, Any] = {}
     try:
         settings = {"k": k} | (json.loads(selector) if selector[:1] == "{" else {"kind": selector})
-        config = TypeAdapter(AnySelector).validate_python(settings)
+        config = Component("storm.selectors").validate(settings)
     except ValueError as error:  # pydantic's is one too
         wrong = problems(settings, error) if isinstance(error, ValidationError) else error
         raise ConfigError(f"expected a selector, found {selector!r}: {wrong}") from None

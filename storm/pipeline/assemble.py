@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from dataclasses import dataclass
+from typing import Literal
 
 from storm.artifacts.stage import Stage
 from storm.errors import ConfigError
@@ -25,25 +25,18 @@ from storm.evaluation.results import ResultsStage
 from storm.features.video_features import VideoFeaturesStage
 from storm.keyframes.stage import KeyframesStage
 from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage, ThoughtFeaturesStage
-from storm.pipeline.config import DirectArm, EasierWorld, PipelineConfig, ShellSource
+from storm.pipeline.config import DirectArm, EasierVideos, PipelineConfig
 from storm.pipeline.graph import Graph
+from storm.pipeline.sources import CurriculumSource, GradedSource, StageOptions
 from storm.records import Checkpoint
-from storm.shell_game.videos import Counts, ShellVideos
 from storm.student.tiny.tiny import TinyConfig
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.stage import ThoughtVideosStage
 from storm.training.spec import AnswerPhase, check_training
-from storm.training.stage import Base, Direct, ShellBase, StageOne, StageTwo, Training
+from storm.training.stage import Base, Direct, StageOne, StageTwo, Training
 from storm.videos.decoding.sampling import FrameSampling
+from storm.videos.questions.sources import Questions
 from storm.videos.stage import QuestionVideos, VideoStage
-
-
-class StageOptions(TypedDict):
-    """The fields that every stage has and that are no part of its identity."""
-
-    label: str
-    shards: int
-    quarantine_share: float
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ def assemble(config: PipelineConfig) -> Graph:
     check_time_steps(config)
     check_batches(config)
     videos = build_videos(config)
-    base = build_base(config, videos)
+    base = build_base(config)
     data = TrainingData(base, videos, build_features(config, base, videos, config.sampling))
     targets = build_targets(config, base, videos)
 
@@ -132,13 +125,12 @@ def stage_options(config: PipelineConfig, stage: type[Stage], label: str = "") -
 def build_videos(config: PipelineConfig) -> VideoStage:
     """Return the stage that makes or reads the questions and their videos."""
     source, options = config.videos, stage_options(config, VideoStage)
-    if isinstance(source, ShellSource):
-        counts = source.counts.model_copy(update={"base": 0})  # those are the base's own
-        return ShellVideos(world=source.world, seed=config.seed, counts=counts, **options)
-    return QuestionVideos(source=source, **options)
+    if isinstance(source, Questions):
+        return QuestionVideos(source=source, **options)
+    return source.build(config.seed, **options)
 
 
-def build_base(config: PipelineConfig, videos: VideoStage) -> Training:
+def build_base(config: PipelineConfig) -> Training:
     """Return the stage that makes the student which all variants start from."""
     base = Base(
         phases=config.curriculum,
@@ -150,21 +142,12 @@ def build_base(config: PipelineConfig, videos: VideoStage) -> Training:
     )
     if not config.curriculum:
         return base
-    if not isinstance(config.videos, ShellSource) or not isinstance(videos, ShellVideos):
+    if not isinstance(config.videos, CurriculumSource):
         raise ConfigError(
-            "expected `videos: {kind: shell}` for a profile with a curriculum, found another "
-            "source: leave `curriculum` empty"
+            "expected a source of `videos` that has data for a curriculum, found another one: "
+            "leave `curriculum` empty"
         )
-    counts = Counts(base=config.videos.counts.base, train=0, test=0)
-    return ShellBase(
-        phases=base.phases,
-        seed=base.seed,
-        dtype=base.dtype,
-        student=base.student,
-        sampling=base.sampling,
-        videos=replace(videos, counts=counts, label="base"),
-        **stage_options(config, ShellBase),
-    )
+    return config.videos.build_base(base, **stage_options(config, VideoStage))
 
 
 def build_features(
@@ -269,7 +252,7 @@ def build_storm(
 def build_direct(
     config: PipelineConfig, data: TrainingData
 ) -> Iterator[tuple[str, PredictionsStage]]:
-    """Yield the variant `direct` at each rate, and on easier worlds as `direct/<swaps>`."""
+    """Yield the variant `direct` at each rate, and by level as `direct/<level>`."""
     arm = config.arms.direct
     if arm is None:
         return
@@ -277,35 +260,35 @@ def build_direct(
         phase = arm.phase.model_copy(update={"learning_rate": rate})
         predictions = _direct_run(config, data, phase, f"at {rate:g}")
         yield "direct", predictions
-        if isinstance(data.videos, ShellVideos):
-            yield f"direct/{data.videos.world.swaps}", predictions
+        if isinstance(config.videos, GradedSource):
+            yield f"direct/{config.videos.level}", predictions
     for easier in arm.easier:
-        yield f"direct/{easier.swaps}", _easier_run(config, data, arm, easier)
+        yield _easier_run(config, data, arm, easier)
 
 
 def _easier_run(
-    config: PipelineConfig, data: TrainingData, arm: DirectArm, easier: EasierWorld
-) -> PredictionsStage:
-    videos, sampling = data.videos, config.sampling
-    if not isinstance(videos, ShellVideos):
-        raise ConfigError("expected `easier` worlds only with `videos: {kind: shell}`")
-    if easier.swaps > videos.world.beats:
+    config: PipelineConfig, data: TrainingData, arm: DirectArm, easier: EasierVideos
+) -> tuple[str, PredictionsStage]:
+    if not isinstance(config.videos, GradedSource):
         raise ConfigError(
-            f"expected easier worlds of at most {videos.world.beats} swaps, one a beat, "
-            f"found {easier.swaps}: correct arms.direct.easier"
+            "expected a source of `videos` that has easier ones, found another one: leave "
+            "arms.direct.easier empty"
         )
-    label = f"{easier.swaps} swaps"
-    world = videos.world.model_copy(update={"swaps": easier.swaps, "beats": easier.swaps})
-    frames = sampling.frames * world.frames // videos.world.frames  # as dense in time
-    easier_videos = replace(videos, world=world, counts=easier.counts, label=label)
-    easier_sampling = sampling.model_copy(update={"frames": frames})
-    easier_data = TrainingData(
-        base=data.base,
-        videos=easier_videos,
-        features=build_features(config, data.base, easier_videos, easier_sampling),
-    )
+    source = config.videos.easier(easier.model_extra or {})
+    options = stage_options(config, VideoStage, source.level_name)
+    videos = source.build(config.seed, **options)
+    sampling = config.sampling
+    frames = sampling.frames * source.frames_per_video // config.videos.frames_per_video
+    as_dense = sampling.model_copy(update={"frames": frames})
+    features = build_features(config, data.base, videos, as_dense)
     changes = {"learning_rate": arm.learning_rates[0], "steps": easier.steps}
-    return _direct_run(config, easier_data, arm.phase.model_copy(update=changes), label)
+    predictions = _direct_run(
+        config,
+        TrainingData(data.base, videos, features),
+        arm.phase.model_copy(update=changes),
+        source.level_name,
+    )
+    return f"direct/{source.level}", predictions
 
 
 def _direct_run(

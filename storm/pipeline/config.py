@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Field
 
-from storm.config import FrozenModel
+from storm.config import Dtype, FrozenModel
 from storm.evaluation.config import BenchmarkConfig
 from storm.evaluation.predictions import Change
 from storm.latent_targets.pooling import Pooling
-from storm.pipeline.generators import AnyGenerator
-from storm.pipeline.selectors import AnySelector
-from storm.pipeline.teachers import AnyTeacher
+from storm.pipeline.sources import VideoSource
+from storm.plugins import Component
 from storm.runtime import Runtime
-from storm.shell_game.scene import World
-from storm.shell_game.videos import Counts
 from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
 from storm.student.tiny.tiny import TinyConfig
 from storm.thought_videos.quality import QualityGate
-from storm.training.spec import AlignPhase, AnswerPhase, TextPhase, VisionPhase
+from storm.training.spec import AlignPhase, AnswerPhase, Phase
 from storm.videos.decoding.sampling import FrameSampling
-from storm.videos.questions.hub import QuestionDataset
-from storm.videos.questions.sources import QuestionFile
+from storm.videos.questions.sources import Questions
 
 
-class ShellSource(FrozenModel):
-    """The embedded world renders its own videos."""
+class EasierVideos(BaseModel):
+    """Easier videos of the same source, to see that the baseline learns where it can.
 
-    kind: Literal["shell"] = "shell"
-    world: World = World()
-    counts: Counts = Counts()
+    All settings but `steps` are the source's (see `storm.pipeline.sources.GradedSource`).
+    """
 
+    model_config = ConfigDict(frozen=True, extra="allow")
 
-class EasierWorld(FrozenModel):
-    """The same world with fewer swaps, to see that the baseline learns where it can."""
-
-    swaps: int = Field(ge=0)
     steps: int = Field(ge=1)
-    counts: Counts
 
 
 class DirectArm(FrozenModel):
-    """Plain fine-tuning on answers: a training for each rate, and easier worlds for comparison."""
+    """Plain fine-tuning on answers: a training for each rate, and for each easier set of videos."""
 
     phase: AnswerPhase
     learning_rates: tuple[float, ...] = Field(min_length=1)
-    easier: tuple[EasierWorld, ...] = ()  # shell world only
+    easier: tuple[EasierVideos, ...] = ()
 
 
 class Arms(FrozenModel):
@@ -61,36 +52,23 @@ class Arms(FrozenModel):
     interventions: tuple[Change, ...] = ("none",)
 
 
-def _source_tag(raw: Any) -> str:
-    kind = raw.get("kind") if isinstance(raw, dict) else getattr(raw, "kind", None)
-    return kind if kind in ("shell", "datasets") else "file"
-
-
-VideosSource = Annotated[
-    Annotated[ShellSource, Tag("shell")]
-    | Annotated[QuestionFile, Tag("file")]
-    | Annotated[QuestionDataset, Tag("datasets")],
-    Discriminator(_source_tag),
-]
-
-
 class PipelineConfig(FrozenModel):
     """A profile. `runtime` and `shards` say how it runs; everything else says what is made."""
 
     name: str = Field(pattern=r"^[^/\\]+$")  # of the report too
     seed: int = 0
-    videos: VideosSource
-    keyframes: AnySelector
-    teacher: AnyTeacher
-    generator: AnyGenerator
+    videos: Annotated[Questions | VideoSource, Component("storm.sources", default="auto")]
+    keyframes: Annotated[Any, Component("storm.selectors")]
+    teacher: Annotated[Any, Component("storm.teachers")]
+    generator: Annotated[Any, Component("storm.generators")]
     quality: QualityGate = QualityGate()
     student: Annotated[TinyConfig | PretrainedConfig, Field(discriminator="kind")]
-    curriculum: tuple[Annotated[VisionPhase | TextPhase, Field(discriminator="kind")], ...] = ()
+    curriculum: tuple[Phase, ...] = ()
     sampling: FrameSampling
     thought_sampling: FrameSampling
     pooling: Pooling
     keep_tokens: bool = False  # of thought videos: another pooling or K encodes nothing again
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Dtype = "float32"
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)
     arms: Arms

@@ -29,7 +29,7 @@ def _problem(raw: Any, problem: Any) -> str:
     key = ".".join(parts)
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key"
-    if problem["type"] == "missing" or isinstance(value, dict | list):
+    if problem["type"] in ("missing", "component") or isinstance(value, dict | list):
         return f"{key}: {problem['msg']}" if key else problem["msg"]
     return f"{key}: {problem['msg']}, found {value!r}"
 

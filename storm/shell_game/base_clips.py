@@ -1,7 +1,7 @@
 """The shell world's base videos, decoded once, with what is true of them.
 
 Only scenes of the split `base` are let in. See-through clips are rendered from the truth; the
-frames of both kinds are kept in `work/clips` so that each phase needn't decode them again.
+frames of both kinds are kept in `work_dir/clips` so that each phase needn't decode them again.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from storm.artifacts.fs import digest, write_json
 from storm.errors import DataError, UnreadableVideo
+from storm.shell_game.phases import CurriculumFiles
 from storm.shell_game.render import render_thought
 from storm.shell_game.scene import Scene, World, split_of
 from storm.shell_game.script import script_of
-from storm.training.spec import CurriculumFiles
 
 _SCENE = TypeAdapter(Scene)
 
@@ -38,7 +38,7 @@ class BaseClips:
         return tuple(frame_seconds * i for i in range(self.thoughts.shape[1]))
 
 
-def load_base_clips(files: CurriculumFiles, work: Path) -> BaseClips:
+def load_base_clips(files: CurriculumFiles, work_dir: Path) -> BaseClips:
     """Decode, or read what an earlier phase decoded."""
     if files.sampling.frames != 2 * (files.world.beats + 1):
         raise DataError(
@@ -46,7 +46,7 @@ def load_base_clips(files: CurriculumFiles, work: Path) -> BaseClips:
             f"{files.sampling.frames = } for {files.world.beats = }"
         )
     truth = read_truth(files)
-    folder = work / "clips"
+    folder = work_dir / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     scenes = {video_id: _SCENE.dump_python(s, mode="json") for video_id, s in truth.items()}
     wanted = digest([files.model_dump(mode="json"), scenes])

@@ -18,11 +18,13 @@ from torch import nn
 
 from storm.config import LETTERS
 from storm.shell_game.base_clips import load_base_clips
+from storm.shell_game.phases import CurriculumFiles, TextPhase, VisionPhase
 from storm.shell_game.scene import Scene, World, places, question, sample_scenes
 from storm.student.batch import Example, VideoTokens, prompt_of
-from storm.training import data_order as order
-from storm.training.objectives import Answering, Objective, Source
-from storm.training.spec import TextPhase, TrainingSpec, VisionPhase
+from storm.training.data_order import generator, option_order
+from storm.training.loss import answer_loss
+from storm.training.objectives import Objective, RowSource, StudentWithLoss
+from storm.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -78,12 +80,11 @@ class VisionObjective(Objective):
     """Tower and merger learn; the language model rests."""
 
     def __init__(self, phase: VisionPhase, spec: TrainingSpec, student: Student):
-        assert spec.curriculum is not None
-        clips = load_base_clips(spec.curriculum, spec.work)
+        clips = load_base_clips(CurriculumFiles.model_validate(spec.curriculum), spec.work_dir)
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
         world, scenes = clips.world, clips.scenes
         student.freeze_language()
-        torch.manual_seed(int(order.generator("heads", spec.seed).integers(2**31)))
+        torch.manual_seed(int(generator("heads", spec.seed).integers(2**31)))
         self.module = _Labels(student, {"place": world.cups, "pair": len(world.pairs) + 1})
         starts = np.array([[scene.start - 1] for scene in scenes])
         pairs = np.array([[_pair_label(pair, world) for pair in s.swaps] for s in scenes])
@@ -91,7 +92,7 @@ class VisionObjective(Objective):
 
         def source(
             name: str, share: int, head: str, frames: np.ndarray, first: int, labels: np.ndarray
-        ) -> Source:
+        ) -> RowSource:
             """Rows are (video, label), flat; label j belongs to temporal patch j + first."""
 
             def collate(rows: Sequence[int]) -> Any:
@@ -100,7 +101,7 @@ class VisionObjective(Objective):
                 patches = np.stack([frames[video, frame], frames[video, frame + 1]], 1)
                 return head, patches, torch.from_numpy(labels[video, j])
 
-            return Source(name, labels.size, phase.batch * share // phase.parts, collate)
+            return RowSource(name, labels.size, phase.batch * share // phase.batch_divisor, collate)
 
         self.sources = [
             source("reveals", 1, "place", clips.frames, 0, starts),
@@ -117,24 +118,24 @@ class TextObjective(Objective):
     """Language model and embeddings learn; the tower is frozen, its tokens are made once."""
 
     def __init__(self, phase: TextPhase, spec: TrainingSpec, student: Student):
-        assert spec.curriculum is not None
-        self.clips = clips = load_base_clips(spec.curriculum, spec.work)
+        files = CurriculumFiles.model_validate(spec.curriculum)
+        self.clips = clips = load_base_clips(files, spec.work_dir)
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
         student.freeze_vision()
-        self.module = Answering(student, "teacher", "full", 0.0)
+        self.module = StudentWithLoss(student, answer_loss, "teacher")
         self.videos = _encode(student, clips.frames, [tuple(p) for p in clips.pts_seconds])
         self.thoughts = _encode(
             student, clips.thoughts, [clips.thought_pts_seconds] * len(clips.scenes)
         )
         n = len(clips.scenes) * OPTION_ORDERS
 
-        def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> Source:
+        def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> RowSource:
             """Rows are (video, option order), flat."""
 
             def collate(rows: Sequence[int]) -> Any:
                 return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
 
-            return Source(name, n, phase.batch * eighths // phase.parts, collate)
+            return RowSource(name, n, phase.batch * eighths // phase.batch_divisor, collate)
 
         self.sources = [
             source("list_swaps", 1, self.list_swaps),
@@ -168,7 +169,7 @@ class TextObjective(Objective):
     def ask(self, scene: Scene, number: int) -> tuple[str, str]:
         """Prompt and answer, the options in an order that follows from the scene and `number`."""
         asked, options, answer = question(scene, self.clips.world)
-        new = order.option_order(scene.seed, asked, number, len(options))
+        new = option_order(scene.seed, asked, number, len(options))
         prompt = prompt_of(asked, [options[old] for old in new])
         return prompt, LETTERS[new.index(LETTERS.index(answer))]
 

@@ -1,4 +1,4 @@
-"""What is seen when: every choice a pure function of seeds and numbers.
+"""Deterministic data order: rows depend only on (seed, epoch, step, rank).
 
 So a resumed run sees what an uninterrupted one would have seen, and any number of ranks sees the
 same rows in the same step.
@@ -17,21 +17,21 @@ from storm.errors import DataError
 
 
 def generator(*parts: int | str) -> np.random.Generator:
-    """A generator that depends on `parts` alone, the same in every process."""
+    """Return a generator that depends only on `parts`, the same in every process."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 @lru_cache(maxsize=16)
-def epoch_order(rows: int, name: str, seed: int, epoch: int) -> np.ndarray:
-    """The order of `rows` rows in one epoch: a permutation, read-only."""
+def permutation(rows: int, name: str, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of `rows` rows of a source in one epoch, read-only."""
     order = generator("order", name, seed, epoch).permutation(rows)
     order.setflags(write=False)
     return order
 
 
 def rows_at(step: int, batch: int, rows: int, name: str, seed: int) -> np.ndarray:
-    """The `batch` row numbers that step `step` (from 0) sees over all ranks.
+    """Return the `batch` row numbers of step `step` (from 0), over all ranks.
 
     Epochs follow each other without a gap: a batch may end one and begin the next.
     """
@@ -39,34 +39,34 @@ def rows_at(step: int, batch: int, rows: int, name: str, seed: int) -> np.ndarra
         raise DataError(f"expected rows to train on, found none in {name!r}")
     positions = np.arange(step * batch, (step + 1) * batch)
     return np.array(
-        [epoch_order(rows, name, seed, int(p // rows))[p % rows] for p in positions], dtype=np.int64
+        [permutation(rows, name, seed, int(p // rows))[p % rows] for p in positions],
+        dtype=np.int64,
     )
 
 
-def share_of(rows: Sequence[int] | np.ndarray, rank: int, world_size: int) -> np.ndarray:
-    """This rank's part of a step's rows; the parts are equally long."""
-    if len(rows) % world_size:
+def shard_for_rank(rows: Sequence[int] | np.ndarray, rank: int, ranks: int) -> np.ndarray:
+    """Return this rank's part of a step's rows; all parts have the same length."""
+    if len(rows) % ranks:
         raise DataError(
-            f"expected a batch that {world_size} ranks can share equally, found {len(rows)} rows: "
+            f"expected a batch that {ranks} ranks can share equally, found {len(rows)} rows: "
             "choose another batch or number of ranks"
         )
-    return np.asarray(rows)[rank::world_size]
+    return np.asarray(rows)[rank::ranks]
 
 
 def option_order(seed: int, question_id: str, number: int, options: int) -> tuple[int, ...]:
-    """Permutation `number` of a question's options: entry j is the old position of new option j.
+    """Return permutation `number` of a question's options: entry j is option j's old position.
 
     Number 0 is the question as it was written.
     """
     if number == 0:
         return tuple(range(options))
-    return tuple(
-        int(i) for i in generator("options", seed, question_id, number).permutation(options)
-    )
+    order = generator("options", seed, question_id, number).permutation(options)
+    return tuple(order.tolist())
 
 
-def derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
-    """For each id another one, each used once: one cycle through all (Sattolo), from the seed."""
+def cyclic_derangement(ids: Sequence[str], seed: int) -> dict[str, str]:
+    """Map each id to another one, each used once: one cycle through all (Sattolo's algorithm)."""
     names = sorted(set(ids))
     if len(names) < 2:
         raise DataError(f"expected at least two videos to shuffle targets, found {len(names)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from storm.training import data_order as order
+from storm.training.data_order import generator
 
 if TYPE_CHECKING:
     from storm.student import Student
@@ -34,7 +34,7 @@ def diagnose(student: Student, questions: Sequence[Question], spec: TrainingSpec
 
     from storm.student.letters import judge
 
-    rng = order.generator("diagnostics", spec.seed)
+    rng = generator("diagnostics", spec.seed)
     chosen = [questions[i] for i in rng.permutation(len(questions))[:QUESTIONS]]
     told = [question.example(spec.option_orders) for question in chosen]
     tokens = max(len(student.prompts.answer_ids(example.answer or "")) for example in told)

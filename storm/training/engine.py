@@ -1,8 +1,8 @@
-"""DeepSpeed around one objective: forward, backward, accumulate, clip, step, save, load.
+"""DeepSpeed around an objective's module: forward, backward, clip, step, save, load.
 
 torch's AdamW is passed in (DeepSpeed's own takes minutes to compile); the learning rate is set
 from the schedule at every step, so it needs no state of its own. Gradients are summed in fp32;
-in bf16 the optimiser works on fp32 master weights, or an update of 1e-5 would round to nothing.
+in bf16 the optimizer works on fp32 master weights, or an update of 1e-5 would round to nothing.
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ import torch
 from torch import nn
 
 from storm.errors import StoreError
-from storm.training.spec import Schedule, TrainingSpec
+from storm.training.schedule import learning_rate
+from storm.training.spec import PhaseConfig, TrainingSpec
 
 if TYPE_CHECKING:
     from storm.training.objectives import MicroBatch
 
 
 def start_distributed(device: str, patience_seconds: float) -> tuple[int, int]:
-    """Join the group that the launcher describes in the environment: (rank, ranks).
+    """Join the group that the launcher describes in the environment.
 
-    A rank that waits for another one longer than `patience_seconds` ends with an error.
+    Args:
+        device: `cuda` or `cpu`.
+        patience_seconds: A rank that waits longer for another one ends with an error.
+
+    Returns:
+        This process's rank, and how many ranks there are.
     """
     import deepspeed
 
@@ -54,20 +60,22 @@ def start_distributed(device: str, patience_seconds: float) -> tuple[int, int]:
 
 
 class Engine:
-    """Trains `module`, whose forward turns a collated batch into (loss, {name: number})."""
+    """Trains a module whose forward turns a collated batch into (loss, {name: number})."""
 
-    def __init__(self, module: nn.Module, schedule: Schedule, spec: TrainingSpec, accumulate: int):
+    def __init__(
+        self, module: nn.Module, phase: PhaseConfig, spec: TrainingSpec, grad_accum_steps: int
+    ):
         import deepspeed
 
         parameters = [p for p in module.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(
             parameters,
-            lr=schedule.learning_rate,
-            betas=schedule.betas,
-            weight_decay=schedule.weight_decay,
+            lr=phase.learning_rate,
+            betas=phase.betas,
+            weight_decay=phase.weight_decay,
         )
         world_size = torch.distributed.get_world_size()
-        self.schedule = schedule
+        self.phase = phase
         self.module = module
         self.zero_stage = spec.runtime.zero_stage
         self._engine, *_ = deepspeed.initialize(
@@ -77,9 +85,9 @@ class Engine:
             config={
                 # rows are weighted here, so DeepSpeed only counts micro batches
                 "train_micro_batch_size_per_gpu": 1,
-                "gradient_accumulation_steps": accumulate,
-                "train_batch_size": accumulate * world_size,
-                "gradient_clipping": schedule.clip,
+                "gradient_accumulation_steps": grad_accum_steps,
+                "train_batch_size": grad_accum_steps * world_size,
+                "gradient_clipping": phase.clip,
                 "zero_optimization": {"stage": spec.runtime.zero_stage},
                 "bf16": {"enabled": spec.dtype == "bfloat16"},
                 "data_types": {"grad_accum_dtype": "fp32"},
@@ -90,10 +98,22 @@ class Engine:
         )
 
     def step(self, step: int, batches: Sequence[MicroBatch]) -> dict[str, float]:
-        """Optimiser step `step` over this rank's micro batches: losses, means over their rows."""
-        engine, rate = self._engine, self.schedule.rate(step)
+        """Take optimizer step `step` over this rank's micro batches.
+
+        Returns:
+            The loss and its parts as means over all ranks' rows, the learning rate, and the
+            gradient's norm before clipping.
+        """
+        engine = self._engine
+        lr = learning_rate(
+            step,
+            steps=self.phase.steps,
+            peak=self.phase.learning_rate,
+            warmup_steps=self.phase.warmup_steps,
+            min_lr_ratio=self.phase.final_lr_share,
+        )
         for group in engine.optimizer.param_groups:  # pyright: ignore
-            group["lr"] = rate
+            group["lr"] = lr
         rows = sum(batch.rows for batch in batches)
         totals: dict[str, float] = {}
         counts: dict[str, int] = {}
@@ -103,7 +123,7 @@ class Engine:
             loss, logs = engine(batch.data)
             engine.backward(loss * (len(batches) * batch.rows / rows))
             if i == len(batches) - 1 and self.zero_stage == 0:
-                norm = self._plain_norm()  # ZeRO's optimisers keep it, the plain one doesn't
+                norm = self._plain_norm()  # ZeRO's optimizers keep it, the plain one doesn't
             engine.step()
             value = loss.item()
             for name, number in {"loss": value, f"{batch.source}_loss": value, **logs}.items():
@@ -119,7 +139,7 @@ class Engine:
             norm = engine.get_global_grad_norm() or 0.0
         return {
             **dict(zip(names, means.tolist(), strict=True)),
-            "learning_rate": rate,
+            "learning_rate": lr,
             "gradient_norm": float(norm),
         }
 
@@ -128,9 +148,9 @@ class Engine:
         return torch.nn.utils.get_total_norm(gradients).item()
 
     def save(self, folder: Path) -> None:
-        """Every rank's part of what learns and of the optimiser, into `folder`; all ranks call it.
+        """Save what learns and the optimizer's state into `folder`; all ranks call it.
 
-        FrozenModel weights are left out: a phase always starts from the same student.
+        Frozen weights are left out: a phase always starts from the same student.
         """
         self._engine.save_checkpoint(
             str(folder.parent), tag=folder.name, save_latest=False, exclude_frozen_parameters=True
@@ -138,6 +158,7 @@ class Engine:
         torch.distributed.barrier()
 
     def load(self, folder: Path) -> None:
+        """Load what `save` wrote; all ranks call it."""
         loaded, _ = self._engine.load_checkpoint(
             str(folder.parent), tag=folder.name, load_module_strict=False
         )
@@ -145,8 +166,8 @@ class Engine:
             raise StoreError(f"expected a DeepSpeed checkpoint in {folder}, found none: remove it")
 
     @contextlib.contextmanager
-    def whole(self) -> Iterator[None]:
-        """Inside, every parameter is whole on every rank, also under ZeRO-3."""
+    def gathered_parameters(self) -> Iterator[None]:
+        """Hold every parameter complete on every rank inside the block, also under ZeRO-3."""
         import deepspeed
 
         partitioned = list(self.module.parameters()) if self.zero_stage == 3 else []
@@ -154,13 +175,14 @@ class Engine:
             yield
 
     def close(self) -> None:
+        """Let DeepSpeed drop its hooks and buffers."""
         self._engine.destroy()
 
 
 def release_memory() -> None:
     """Free what closed engines and their modules held, also on the device.
 
-    They are in cycles, and of ZeRO-3's a stack and a cache of DeepSpeed keep every module for good.
+    They are in reference cycles; under ZeRO-3 a stack and caches of DeepSpeed hold every module.
     """
     from deepspeed.accelerator import get_accelerator
     from deepspeed.runtime.zero.parameter_offload import FWD_MODULE_STACK
@@ -175,7 +197,7 @@ def release_memory() -> None:
 
 
 def seed_everything(*parts: Any) -> None:
-    """Torch's generators from `parts` alone: what a step draws needs no saved state."""
+    """Seed torch from `parts`, so that what a step draws needs no saved state."""
     from storm.training.data_order import generator
 
     torch.manual_seed(int(generator("torch", *parts).integers(2**62)))

@@ -1,7 +1,7 @@
-"""What is learned in a phase: rows, their order, a loss.
+"""What a phase learns: rows, their order and a loss.
 
-An objective has one or several sources of rows. A step takes a fixed number of rows from each;
-a micro batch holds rows of one source only, so what is padded together is alike.
+An objective has one or several sources of rows. A step takes a fixed number of rows from each; a
+micro batch holds rows of one source only, so that rows which are padded together are alike.
 """
 
 from __future__ import annotations
@@ -9,116 +9,172 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from storm.training import data_order as order
+from storm.plugins import find
+from storm.training.data_order import rows_at, shard_for_rank
 from storm.training.diagnostics import diagnose
+from storm.training.loss import Loss, LossFn, align_loss, answer_loss
 from storm.training.questions import load_questions
-from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
+from storm.training.spec import (
+    AlignPhase,
+    AnswerPhase,
+    JacobiFeeding,
+    MixedFeeding,
+    PhaseConfig,
+    QuestionPhase,
+    TrainingSpec,
+)
 
 if TYPE_CHECKING:
+    from storm.student.batch import Batch
+    from storm.student.rollout import Feeding
     from storm.student.student import Student
 
 
 @dataclass(frozen=True)
 class MicroBatch:
+    """Rows of one source, collated.
+
+    Attributes:
+        source: Name of the source.
+        data: What the objective's module takes.
+        rows: How many rows `data` holds.
+    """
+
     source: str
-    data: Any  # what the module's forward takes
+    data: Any
     rows: int
 
 
 @dataclass(frozen=True)
-class Source:
+class RowSource:
+    """Rows of one kind.
+
+    Attributes:
+        name: A name for the log, and part of the seed of the rows' order.
+        size: Rows in an epoch.
+        batch: Rows of a step, over all ranks.
+        collate: Turns row numbers into what the objective's module takes.
+    """
+
     name: str
-    size: int  # rows in an epoch
-    batch: int  # rows a step, over all ranks
+    size: int
+    batch: int
     collate: Callable[[Sequence[int]], Any]
 
 
 class Objective(ABC):
-    """`module(data)` gives (loss: mean over rows, {name: number})."""
+    """Rows, their order and a loss.
+
+    Attributes:
+        module: Everything that learns; `module(data)` returns the loss and its parts.
+        sources: Where a step's rows come from.
+        seed: Seed of the rows' order.
+        micro_batch: Most rows at once; None takes all of a rank's rows.
+    """
 
     module: nn.Module
-    sources: Sequence[Source]
+    sources: Sequence[RowSource]
     seed: int
     micro_batch: int | None
 
     def micro_batches(self, step: int, rank: int, ranks: int) -> list[MicroBatch]:
-        """This rank's rows of step `step`, collated."""
+        """Return this rank's rows of a step, collated."""
         batches = []
         for source in self.sources:
-            rows = order.rows_at(step, source.batch, source.size, source.name, self.seed)
-            mine = order.share_of(rows, rank, ranks).tolist()
+            rows = rows_at(step, source.batch, source.size, source.name, self.seed)
+            mine = shard_for_rank(rows, rank, ranks).tolist()
             limit = self.micro_batch or len(mine)
             for i in range(0, len(mine), limit):
                 part = mine[i : i + limit]
                 batches.append(MicroBatch(source.name, source.collate(part), len(part)))
         return batches
 
-    def micro_batches_a_step(self, rank: int, ranks: int) -> int:
-        shares = [len(order.share_of(range(s.batch), rank, ranks)) for s in self.sources]
-        return sum(-(-share // (self.micro_batch or share)) for share in shares)
+    def grad_accum_steps(self, rank: int, ranks: int) -> int:
+        """Return how many micro batches a step of this rank has."""
+        shards = [len(shard_for_rank(range(s.batch), rank, ranks)) for s in self.sources]
+        return sum(-(-rows // (self.micro_batch or rows)) for rows in shards)
 
     def diagnose(self) -> dict[str, Any]:
-        """Numbers about the trained student, taken once at the end of the phase."""
+        """Return numbers about the trained student, taken once at the end of the phase."""
         return {}
 
 
-class Answering(nn.Module):
-    """The student and what is asked of its output."""
+def build_objective(phase: PhaseConfig, spec: TrainingSpec, student: Student) -> Objective:
+    """Return the objective that a phase names; it freezes what rests in this phase."""
+    return find("storm.phases", phase.objective)(phase, spec, student)
 
-    def __init__(self, student: Student, feeding: Any, gradient: str, align_weight: float):
+
+class StudentWithLoss(nn.Module):
+    """A student and the loss of its output: one module, as DeepSpeed wants it."""
+
+    def __init__(self, student: Student, loss_fn: LossFn, feeding: Feeding, gradient: str = "full"):
         super().__init__()
         self.student = student
-        self.feeding = feeding if isinstance(feeding, str) else feeding.build()
-        self.gradient, self.align_weight = gradient, align_weight
+        self.loss_fn = loss_fn
+        self.feeding = feeding
+        self.gradient = gradient
 
-    def forward(self, batch: Any) -> tuple[Any, dict[str, float]]:
+    def forward(self, batch: Batch) -> Loss:
+        """Return the loss of a batch and its parts."""
         batch = batch.to(self.student.device)
         output = self.student(batch, feeding=self.feeding, gradient=self.gradient)
-        loss = output.answer_loss_per_row.mean()
-        logs = {"answer_loss": loss.item()}
-        if self.align_weight:
-            align = (output.latents.float() - batch.targets.float()).square().mean()
-            logs["align_loss"] = align.item()
-            loss = loss + self.align_weight * align
-        return loss, logs
+        return self.loss_fn(output, batch)
 
 
-class _QuestionObjective(Objective):
-    def __init__(self, batch: int, spec: TrainingSpec, student: Student, module: nn.Module):
-        self.questions = load_questions(spec, student.hidden_size)
+class QuestionObjective(Objective):
+    """A loss on the training questions, with cached video features."""
+
+    def __init__(self, phase: QuestionPhase, spec: TrainingSpec, student: Student, loss_fn: LossFn):
+        self.spec, self.student = spec, student
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
-        self.spec, self.student, self.module = spec, student, module
+        self.questions = load_questions(spec, student.hidden_size)
+        self.module = StudentWithLoss(student, loss_fn, build_feeding(phase), phase.gradient)
         student.freeze_vision()  # its features were made before and stay what they are
         orders = spec.option_orders
 
-        def collate(rows: Sequence[int]) -> Any:
+        def collate(rows: Sequence[int]) -> Batch:
             return student.collate([self.questions[r // orders].example(r % orders) for r in rows])
 
-        self.sources = [Source("questions", len(self.questions) * orders, batch, collate)]
+        size = len(self.questions) * orders
+        self.sources = [RowSource("questions", size, phase.batch, collate)]
 
     def diagnose(self) -> dict[str, Any]:
+        """Return what the rolled-out latents are worth; nothing for a student without them."""
         if not self.spec.use_latents:
             return {}
         return diagnose(self.student, self.questions, self.spec)
 
 
-class AlignObjective(_QuestionObjective):
-    """Stage I: latent states near their targets, and the answer."""
+class AlignObjective(QuestionObjective):
+    """Stage I: latents near their targets, and the answer."""
 
     def __init__(self, phase: AlignPhase, spec: TrainingSpec, student: Student):
-        module = Answering(student, phase.feeding, phase.gradient, phase.align_weight)
-        super().__init__(phase.batch, spec, student, module)
+        super().__init__(phase, spec, student, partial(align_loss, weight=phase.align_weight))
         for question in self.questions:
             question.require_target(student.k, student.hidden_size)
 
 
-class AnswerObjective(_QuestionObjective):
-    """Stage II through the rollout, or plain fine-tuning: the answer alone."""
+class AnswerObjective(QuestionObjective):
+    """Stage II through the rollout, or plain fine-tuning: the answer only."""
 
     def __init__(self, phase: AnswerPhase, spec: TrainingSpec, student: Student):
-        module = Answering(student, phase.feeding, phase.gradient, 0.0)
-        super().__init__(phase.batch, spec, student, module)
+        super().__init__(phase, spec, student, answer_loss)
+
+
+def build_feeding(phase: QuestionPhase) -> Feeding:
+    """Return what the student's latent span is fed, as its forward pass takes it."""
+    from storm.student.jacobi import Jacobi
+    from storm.student.rollout import Mixed
+
+    match phase.feeding:
+        case MixedFeeding(p=p):
+            return Mixed(p)
+        case JacobiFeeding(sweeps=sweeps):
+            return Jacobi(sweeps)
+        case name:
+            return name

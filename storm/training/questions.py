@@ -15,7 +15,7 @@ from storm.config import LETTERS
 from storm.errors import DataError
 from storm.latent_targets.dataset import Targets
 from storm.records import VideoFeatures, VideoSample
-from storm.training import data_order as order
+from storm.training.data_order import cyclic_derangement, option_order
 from storm.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
     """The same question with option order `number`; the answer's letter follows its text."""
     if not sample.options:
         return sample
-    new = order.option_order(seed, sample.id, number, len(sample.options))
+    new = option_order(seed, sample.id, number, len(sample.options))
     return dataclasses.replace(
         sample,
         options=tuple(sample.options[old] for old in new),
@@ -108,7 +108,7 @@ def _of_another_video(
     by_video: dict[str, list[str]] = {}
     for sample in samples:
         by_video.setdefault(sample.video_id, []).append(sample.id)
-    donor = order.derangement(list(by_video), seed)
+    donor = cyclic_derangement(list(by_video), seed)
     shuffled = {}
     for video, ids in by_video.items():
         donated = by_video[donor[video]]

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import TypeAdapter
-
 from storm.artifacts.fs import read_json, renamed_into, sha256_tree, write_atomic
 from storm.artifacts.stage import Context, OnEvent, Stage
 from storm.artifacts.store import Store
@@ -25,10 +23,8 @@ from storm.errors import StageFailed
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint
-from storm.shell_game.scene import Scene
-from storm.shell_game.videos import ShellVideos
 from storm.student.lora import Lora
-from storm.training.spec import CurriculumFiles, Phase, RowFiles, TrainingSpec
+from storm.training.spec import PhaseConfig, RowFiles, TrainingSpec
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import VideoStage
 
@@ -42,7 +38,7 @@ class Training(Stage[Checkpoint]):
     version: ClassVar[int] = 2
     indivisible: ClassVar[bool] = True
 
-    phases: tuple[Phase, ...]
+    phases: tuple[PhaseConfig, ...]
     seed: int
     dtype: Literal["float32", "bfloat16"]
 
@@ -74,8 +70,8 @@ class Training(Stage[Checkpoint]):
         if self.phases:
             spec = TrainingSpec(
                 student=student,
-                out=out,
-                work=work,
+                output_dir=out,
+                work_dir=work,
                 seed=self.seed,
                 phases=self.phases,
                 dtype=self.dtype,
@@ -138,7 +134,7 @@ def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
         raise StageFailed(error or f"the launcher ended with exit code {launcher.returncode}")
 
 
-def _progress(event: dict[str, Any], phases: Sequence[Phase]) -> dict[str, Any]:
+def _progress(event: dict[str, Any], phases: Sequence[PhaseConfig]) -> dict[str, Any]:
     """Steps over all phases, so that the time left is that of the whole training."""
     before = sum(phase.steps for phase in phases[: event["number"]])
     phase, numbers = phases[event["number"]], event["numbers"]
@@ -171,42 +167,6 @@ class Base(Training):
 
     def data(self, context: Context, work: Path) -> dict[str, Any]:
         return {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShellBase(Base):
-    """A base that learns what any LVLM can: the shell world's curriculum, on videos of its own."""
-
-    videos: ShellVideos
-
-    def start(self, context: Context, work: Path) -> Path:
-        from storm.shell_game.curriculum import corpus
-
-        folder = work / "student"
-        if not folder.exists():
-            texts = tuple(corpus(self.videos.world))
-            with renamed_into(folder) as temporary:
-                self.student.model_copy(update={"corpus": texts}).build(temporary)
-        return folder
-
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
-        scenes = self.videos.scenes("base")
-        paths = {
-            s.video_id: self.videos.locate(context.store, s)
-            for s in self.videos.rows(context.store)
-            if s.split == "base"
-        }
-        truth = work / "truth.jsonl"
-        dump = TypeAdapter(Scene).dump_python
-        lines = [
-            json.dumps({"video_id": i, "scene": dump(scenes[i], mode="json")})
-            for i in sorted(paths)
-        ]
-        write_atomic(truth, "\n".join(lines).encode())
-        files = CurriculumFiles(
-            videos=paths, truth=truth, world=self.videos.world, sampling=self.sampling
-        )
-        return {"curriculum": files}
 
 
 @dataclass(frozen=True, kw_only=True)

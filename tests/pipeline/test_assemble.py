@@ -79,7 +79,7 @@ def test_a_stage_is_found_by_its_title() -> None:
         ("nosuch=1", "nosuch: unknown key"),
         ("keyframes.kk=1", "keyframes.kk: unknown key"),
         ("videos.counts.trein=1", "videos.counts.trein: unknown key"),
-        ("generator.kind=crayons", "generator: .*'crayons'.*'keyframes'"),
+        ("generator.kind=crayons", "generator.kind: .*keyframes.*found 'crayons'"),
         ("videos.kind=shel", "videos.kind: .*'shel'"),
         ("videos=3", "videos: .*found 3"),
         ("videos=null", "videos: .*found None"),

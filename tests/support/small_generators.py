@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from storm.pipeline.generators import AnyGenerator
+from storm.plugins import Component
 
 _MODEL: dict[str, Any] = {
     "pipeline": {"kind": "tiny_random"},
@@ -33,4 +31,4 @@ MODELS = ("ltx", "wan", "wan_first", "vace", "cogvideox")
 
 def config(name: str, **changes: Any) -> Any:
     """The configuration of a generator of CONFIGS, with changes."""
-    return TypeAdapter(AnyGenerator).validate_python(CONFIGS[name] | changes)
+    return Component("storm.generators").validate(CONFIGS[name] | changes)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from scripted_server import Act, ScriptedServer, says
 from speaking import TINY, write_speaking
 from teaching import teacher_request, thought
 
 from storm.artifacts.arrow import from_table, to_table
 from storm.llm_client import ChatConfig
-from storm.pipeline.teachers import AnyTeacher
+from storm.plugins import Component
 from storm.records import Rejected, ThoughtPrompt
 from storm.shell_game.teacher import ShellTeacher
 from storm.thought_prompts.base import Teacher, TeacherRequest, TeacherSetup
@@ -115,10 +115,10 @@ def test_the_answer_is_seen_on_request_alone(config: Any, setup: TeacherSetup) -
 
 
 def test_configurations_are_frozen_strict_and_travel(config: Any) -> None:
-    kinds = TypeAdapter(AnyTeacher)
+    kinds = Component("storm.teachers")
     raw = config.model_dump(mode="json")
-    assert kinds.validate_python(raw) == config == pickle.loads(pickle.dumps(config))
+    assert kinds.validate(raw) == config == pickle.loads(pickle.dumps(config))
     with pytest.raises(ValidationError, match="not permitted"):
-        kinds.validate_python({**raw, "tempreature": 1})
+        kinds.validate({**raw, "tempreature": 1})
     with pytest.raises(ValidationError, match="frozen"):
         config.kind = "other"

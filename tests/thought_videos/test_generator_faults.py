@@ -15,7 +15,7 @@ from toy_generators import ScriptedGenerator
 from storm.artifacts.make import execute
 from storm.artifacts.store import Store
 from storm.keyframes.stage import KeyframesStage
-from storm.pipeline.selectors import UniformSelector
+from storm.keyframes.uniform import UniformSelector
 from storm.records import Rejected
 from storm.runtime import Runtime
 from storm.thought_prompts.stage import ThoughtPromptsStage

@@ -72,8 +72,8 @@ def spec(folder: Path, start: Path, files: RowFiles, steps: int = 6, **fields) -
     runtime = Runtime(save_every=2, **fields.pop("runtime", {}))
     return TrainingSpec(
         student=start,
-        out=folder / "out",
-        work=folder,
+        output_dir=folder / "out",
+        work_dir=folder,
         seed=3,
         phases=fields.pop(
             "phases",

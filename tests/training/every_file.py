@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from storm.training import checkpoints, engine, rank
+from storm.training import checkpoints, engine, rank, trainer
 
 
 class Keeper:
@@ -50,14 +50,14 @@ def main(path: Path, root: Path) -> None:
     engine.start_distributed("cpu", 60)
     spec = rank.read_spec(path)
     reals = torch.save, checkpoints.write_json
-    keeper = Keeper(spec.work, root)
+    keeper = Keeper(spec.work_dir, root)
     keeper.around(torch, "save", torn=True)
     keeper.around(checkpoints, "write_json")
-    rank._Training(spec, lambda event: None, 0, 1).run()
+    trainer.Training(spec, lambda event: None, 0, 1).run()
     torch.save, checkpoints.write_json = reals
     for work in sorted(root.glob("kept-*")):
-        again = spec.model_copy(update={"work": work, "out": work / "out"})
-        rank._Training(again, lambda event: None, 0, 1).run()
+        again = spec.model_copy(update={"work_dir": work, "output_dir": work / "out"})
+        trainer.Training(again, lambda event: None, 0, 1).run()
     torch.distributed.destroy_process_group()
 
 

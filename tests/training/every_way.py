@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from storm.training import engine, metrics, rank
+from storm.training import engine, metrics, rank, trainer
 
 
 class GivenUp(Exception):
@@ -28,7 +28,7 @@ def give_up_after(last: int, spec, place: int, places: int) -> None:
 
     real, metrics.Metrics.step = metrics.Metrics.step, step
     try:
-        rank._Training(spec, lambda event: None, place, places).run()
+        trainer.Training(spec, lambda event: None, place, places).run()
         raise AssertionError("expected a training that is given up, found a whole one")
     except GivenUp:
         gc.collect()
@@ -42,8 +42,8 @@ class NotedEngine(engine.Engine):
     facts: ClassVar[dict[str, Any]]
     held: ClassVar[list[weakref.ref]]  # what the newest one needs memory for
 
-    def __init__(self, module, schedule, spec, accumulate):
-        super().__init__(module, schedule, spec, accumulate)
+    def __init__(self, module, phase, spec, grad_accum_steps):
+        super().__init__(module, phase, spec, grad_accum_steps)
         optimizer = self._engine.optimizer
         masters = [p for group in optimizer.param_groups for p in group["params"]]
         masters += getattr(optimizer, "fp32_partitioned_groups_flat", [])  # ZeRO-3's
@@ -58,14 +58,14 @@ class NotedEngine(engine.Engine):
 def main(cases: Path) -> None:
     torch.set_num_threads(1)
     place, places = engine.start_distributed("cpu", 60)
-    engine.Engine = NotedEngine
+    trainer.Engine = NotedEngine
     for path, last in json.loads(cases.read_text()):
         spec = rank.read_spec(Path(path))
         if last:
             give_up_after(last, spec, place, places)
-        rank._Training(spec, lambda event: None, place, places).run()
+        trainer.Training(spec, lambda event: None, place, places).run()
         left = sum(x() is not None for x in NotedEngine.held)
-        (spec.work / "engine.json").write_text(json.dumps({**NotedEngine.facts, "left": left}))
+        (spec.work_dir / "engine.json").write_text(json.dumps({**NotedEngine.facts, "left": left}))
     torch.distributed.destroy_process_group()
 
 

@@ -6,11 +6,11 @@ from storm.training import checkpoints
 
 
 def make(root, phase, step, **facts):
-    folder = root / checkpoints.name_of(phase, step)
+    folder = root / checkpoints.folder_name(phase, step)
     (folder / "part").mkdir(parents=True)
     (folder / "weights.bin").write_bytes(b"w" * 100)
     (folder / "part" / "state.bin").write_bytes(b"s" * 100)
-    checkpoints.complete(folder, {"phase": phase, "step": step, **facts})
+    checkpoints.mark_complete(folder, {"phase": phase, "step": step, **facts})
     return folder
 
 
@@ -18,7 +18,7 @@ def test_the_newest_whole_folder_is_used(tmp_path):
     for step in (100, 200, 1000):
         make(tmp_path, 0, step, run="a")
     folder, record = checkpoints.newest(tmp_path, phase=0, run="a")
-    assert (folder.name, record["step"]) == (checkpoints.name_of(0, 1000), 1000)
+    assert (folder.name, record["step"]) == (checkpoints.folder_name(0, 1000), 1000)
     assert checkpoints.newest(tmp_path, run="b") is None
 
 
@@ -44,8 +44,8 @@ def test_a_damaged_folder_is_passed_over(tmp_path, damage):
 
 def test_tidy_keeps_the_last_two_and_removes_the_unfinished(tmp_path):
     kept = [make(tmp_path, 0, step) for step in (100, 200, 300)][1:]
-    (tmp_path / checkpoints.name_of(0, 400)).mkdir()
-    checkpoints.tidy(tmp_path, keep=2)
+    (tmp_path / checkpoints.folder_name(0, 400)).mkdir()
+    checkpoints.prune(tmp_path, keep=2)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 

@@ -10,6 +10,7 @@ from storm.errors import DataError
 from storm.records import LatentTarget
 from storm.student import Jacobi, Student
 from storm.training.diagnostics import diagnose, explained_variance
+from storm.training.objectives import build_objective
 from storm.training.questions import load_questions
 from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
 
@@ -30,7 +31,9 @@ def test_only_training_questions_that_have_all_are_used(make, small):
 
 
 def test_shuffled_targets_are_those_of_another_video(make, small):
-    own, shuffled = (load_questions(make(targets_from=t), small.HIDDEN) for t in ("own", "shuffled"))
+    own, shuffled = (
+        load_questions(make(targets_from=t), small.HIDDEN) for t in ("own", "shuffled")
+    )
     of = {q.target.numpy().tobytes(): q.sample.video_id for q in own}
     donors = {q.sample.video_id: of[q.target.numpy().tobytes()] for q in shuffled}
     assert sorted(donors.values()) == sorted(donors)
@@ -46,7 +49,7 @@ def test_a_target_of_another_shape_is_refused(make, start, small):
     wrong = [LatentTarget(id=r.id, latents=np.zeros((3, small.HIDDEN), np.float32)) for r in rows]
     write_shard(path, wrong, ["key"] * len(rows))
     with pytest.raises(DataError, match=r"expected a target of shape \(2, 32\)"):
-        spec.phases[0].build(spec, student)
+        build_objective(spec.phases[0], spec, student)
 
 
 def test_micro_batches_and_ranks_share_a_step_and_its_loss(make, start):
@@ -54,9 +57,9 @@ def test_micro_batches_and_ranks_share_a_step_and_its_loss(make, start):
 
     def losses(ranks, micro_batch):
         spec = make(runtime={"micro_batch": micro_batch})
-        objective = spec.phases[0].build(spec, student)
+        objective = build_objective(spec.phases[0], spec, student)
         parts = [b for rank in range(ranks) for b in objective.micro_batches(1, rank, ranks)]
-        assert len(parts) == ranks * objective.micro_batches_a_step(0, ranks)
+        assert len(parts) == ranks * objective.grad_accum_steps(0, ranks)
         assert sum(b.rows for b in parts) == 8
         return sum(objective.module(b.data)[0].item() * b.rows / 8 for b in parts)
 
@@ -75,7 +78,7 @@ def test_each_objective_learns_its_questions(make, start, small, kind):
     torch.manual_seed(0)
     student = Student.from_pretrained(start).train()
     student.freeze_vision()
-    objective = phase.build(spec, student)
+    objective = build_objective(phase, spec, student)
     optimizer = torch.optim.AdamW([p for p in student.parameters() if p.requires_grad], lr=1e-2)
     losses = []
     for step in range(phase.steps):
@@ -124,7 +127,7 @@ def test_a_phase_may_sweep_instead_of_stepping(make, start, small, kind):
 
     def module(feeding):
         phase = kind(steps=1, learning_rate=1e-2, batch=4, feeding=feeding)
-        objective = phase.build(make(phases=(phase,)), student)
+        objective = build_objective(phase, make(phases=(phase,)), student)
         return objective.module, objective.micro_batches(0, 0, 1)[0].data
 
     stepping, batch = module("rollout")

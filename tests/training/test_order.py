@@ -12,28 +12,28 @@ from storm.training.schedule import learning_rate
 
 
 def test_an_epoch_sees_every_row_once_and_epochs_differ():
-    first, second = (order.epoch_order(50, "a", 0, epoch) for epoch in (0, 1))
+    first, second = (order.permutation(50, "a", 0, epoch) for epoch in (0, 1))
     assert sorted(first) == sorted(second) == list(range(50))
     assert first.tolist() != second.tolist()
-    assert first.tolist() != order.epoch_order(50, "a", 1, 0).tolist()
+    assert first.tolist() != order.permutation(50, "a", 1, 0).tolist()
 
 
 def test_batches_follow_each_other_without_a_gap():
     rows = np.concatenate([order.rows_at(step, 8, 20, "a", 0) for step in range(5)])
-    expected = np.concatenate([order.epoch_order(20, "a", 0, epoch) for epoch in (0, 1)])
+    expected = np.concatenate([order.permutation(20, "a", 0, epoch) for epoch in (0, 1)])
     assert rows.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_any_number_of_ranks_sees_the_same_rows(ranks):
     rows = order.rows_at(3, 8, 30, "a", 0)
-    seen = np.concatenate([order.share_of(rows, rank, ranks) for rank in range(ranks)])
+    seen = np.concatenate([order.shard_for_rank(rows, rank, ranks) for rank in range(ranks)])
     assert sorted(seen) == sorted(rows)
 
 
 def test_a_batch_that_ranks_cannot_share_is_refused():
     with pytest.raises(DataError, match="share equally"):
-        order.share_of(range(7), 0, 2)
+        order.shard_for_rank(range(7), 0, 2)
 
 
 def test_option_order_is_a_function_of_its_arguments_and_number_0_is_as_written():
@@ -65,17 +65,18 @@ def test_the_answer_letter_follows_its_text():
 
 def test_a_derangement_moves_every_video():
     ids = [f"v{i}" for i in range(40)]
-    donor = order.derangement(ids, 0)
+    donor = order.cyclic_derangement(ids, 0)
     assert sorted(donor) == sorted(donor.values()) == sorted(ids)
     assert all(a != b for a, b in donor.items())
-    assert donor == order.derangement(ids[::-1], 0) != order.derangement(ids, 1)
+    assert donor == order.cyclic_derangement(ids[::-1], 0) != order.cyclic_derangement(ids, 1)
     with pytest.raises(DataError, match="two videos"):
-        order.derangement(["v", "v"], 0)
+        order.cyclic_derangement(["v", "v"], 0)
 
 
 def test_the_rate_warms_up_and_ends_at_its_share():
     rates = [
-        learning_rate(s, steps=100, peak=2.0, warmup_steps=10, final_share=0.05) for s in range(100)
+        learning_rate(s, steps=100, peak=2.0, warmup_steps=10, min_lr_ratio=0.05)
+        for s in range(100)
     ]
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == pytest.approx(2.0)

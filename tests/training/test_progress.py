@@ -10,7 +10,7 @@ from rich.console import Console as RichConsole
 
 from flows.console import Console
 from storm.training.metrics import Metrics
-from storm.training.spec import AlignPhase, AnswerPhase, MixedFeeding, TextPhase
+from storm.training.spec import AlignPhase, AnswerPhase, MixedFeeding
 from storm.training.stage import _progress
 
 NUMBERS = {"loss": 0.25, "align_loss": 0.125, "gradient_norm": 1.0, "rows_per_second": 12.0}
@@ -31,7 +31,6 @@ def test_progress_counts_the_steps_of_all_phases():
     last = _progress({"number": 1, "step": 4, "numbers": numbers}, PHASES)
     assert (last["progress"], last["of"]) == (10, 10)
     assert last["text"] == "answer, fed rollout, loss 0.500, 3.0 rows/s"
-    assert TextPhase(steps=1, learning_rate=1e-3).title == "curriculum_text"
 
 
 def test_the_bar_shows_the_time_left():

@@ -85,8 +85,8 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(train, tmp_path
     assert sum(e["event"] == "diagnostics" for e in events) == 3
 
     # a record is written at steps 2 and 4 of a phase and at its end
-    train("killed", die_at="complete:2")  # phase 0, step 4: all files, no record
-    train("killed", die_at="complete:4")  # goes on from step 2; phase 1, step 4
+    train("killed", die_at="mark_complete:2")  # phase 0, step 4: all files, no record
+    train("killed", die_at="mark_complete:4")  # goes on from step 2; phase 1, step 4
     whole, torn = sorted((tmp_path / "killed" / "checkpoints").iterdir())
     assert checkpoints.read(whole)["step"] == 2
     assert checkpoints.read(torn) is None
@@ -103,7 +103,7 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(train, tmp_path
 
 
 def test_resuming_inside_a_phase_continues_at_its_step(train, tmp_path):
-    train("run", die_at="complete:2")
+    train("run", die_at="mark_complete:2")
     events = train("run")
     assert [e["resumed_at"] for e in events if e["event"] == "phase"] == [2, 0, 0]
 
