@@ -43,6 +43,7 @@ def finish(driver: subprocess.Popen[str]) -> tuple[int, str]:
     return driver.returncode, errors
 
 
+@pytest.mark.integration
 def test_one_driver_at_a_time_and_no_orphans(store: Store, diary: Path) -> None:
     arguments = {"ids": IDS, "diary": str(diary)}
     first = start(store, **arguments, trouble={"05": "hang"})
@@ -116,6 +117,7 @@ def in_a_fork(body: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", ["replace", "fsync", "unlink"])
 def test_sealing_killed_at_every_step(
@@ -173,6 +175,7 @@ def test_sealing_without_room(
     assert_sound(store, stage, set(IDS))
 
 
+@pytest.mark.integration
 def test_a_full_disk_quarantines_nothing(store: Store, diary: Path) -> None:
     """RLIMIT_FSIZE stops the journal of the child after some items."""
     arguments = {"ids": IDS, "size": 10, "diary": str(diary)}

@@ -156,6 +156,7 @@ def test_a_sealed_stage_is_left_alone(sealed: Store, diary: Path) -> None:
     assert (times(), events, worked_on(diary)) == (before, [], [])
 
 
+@pytest.mark.integration
 def test_adding_items_makes_only_the_new_ones(sealed: Store, store: Store, diary: Path) -> None:
     shutil.copytree(sealed.root, store.root)
     more = chain([*IDS[2:], "x", "y"], diary=str(diary), shards=2)
@@ -209,6 +210,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", ["shard missing", "shard flipped", "blob missing", "blob cut"])
 def test_damage_costs_what_is_damaged(sealed: Store, store: Store, diary: Path, fault: str) -> None:
     shutil.copytree(sealed.root, store.root)
@@ -245,6 +247,7 @@ def rot(path: Path) -> None:
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", ["shard", "blob", "manifest.json", "plan.json", "files.json"])
 def test_a_flipped_byte_is_named_and_repaired(
     sealed: Store, store: Store, diary: Path, fault: str

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 from toy_helpers import IDS, RUNTIME, assert_sound, data_of, worked_on
 from toy_stages import Clips, Vectors, Whole
 
@@ -80,6 +81,7 @@ def test_the_same_rows_again_leave_later_stages_alone(store: Store, diary: Path)
     assert len(worked_on(diary)) == 1
 
 
+@pytest.mark.integration
 def test_other_rows_make_what_hangs_on_them(store: Store, diary: Path) -> None:
     _, vectors, summary = graph(diary=diary)
     execute(summary, store, RUNTIME)
@@ -135,6 +137,7 @@ def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
     assert [item.shard for item in second.items] == [item.shard for item in moved]
 
 
+@pytest.mark.integration
 def test_artifacts_of_a_release_without_contents_are_taken_over(store: Store, diary: Path) -> None:
     _, vectors, summary = graph(diary=diary)
     execute(summary, store, RUNTIME)

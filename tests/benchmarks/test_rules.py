@@ -30,6 +30,7 @@ def scored(name: str, doc: dict[str, Any], response: str | None, **how: Any) -> 
     return one
 
 
+@pytest.mark.integration
 @SOME
 @given(RESPONSES)
 @example("</think>A<think>")
@@ -38,6 +39,7 @@ def test_reasoning_is_stripped_as_written(response: str) -> None:
     assert strip_reasoning(response) == rules.without_reasoning(response)
 
 
+@pytest.mark.integration
 @SOME
 @given(RESPONSES)
 @example('".A"')
@@ -50,6 +52,7 @@ def test_videomme_is_scored_as_written(response: str) -> None:
     assert (one.extracted, one.score) == (letter, float(letter == "B"))
 
 
+@pytest.mark.integration
 @SOME
 @given(RESPONSES)
 @example("A.\nb")
@@ -63,6 +66,7 @@ def test_mvbench_is_scored_as_written(response: str) -> None:
     assert (one.extracted, one.score) == (letter, float(letter == "B"))
 
 
+@pytest.mark.integration
 @SOME
 @given(RESPONSES, st.sampled_from(["multi-choice", "yes_no", "caption_matching"]), st.data())
 def test_tempcompass_is_scored_as_written(response: str, task: str, data: st.DataObject) -> None:

@@ -24,6 +24,7 @@ print("LOADED", *{m.partition(".")[0] for m in sys.modules}, file=sys.stderr)
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--profile", "smoke"]])
 def test_light_commands_load_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-c", LOADED, *arguments]
@@ -46,6 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -126,6 +128,7 @@ def test_status_lists_every_stage_as_text_and_as_json(
     assert states[-1]["stage"] == "results"
 
 
+@pytest.mark.integration
 def test_status_follows_a_stage_from_plan_to_damage(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return prompts
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mode", ["latent", "direct", "cot"])
 def test_responses_are_the_students_own(
     checkpoint: Path, data: Path, tmp_path: Path, mode: Any
@@ -222,6 +223,7 @@ def test_with_a_chain_of_thought_all_modes_are_scored_unwrapped(
         assert {one["unwrap_answer"] for one in summary.values()} == {unwrapped}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("revision", ["main", "video"])
 def test_clips_and_folders_of_frames(checkpoint: Path, tmp_path: Path, revision: str) -> None:
     folders.mvbench(tmp_path / "data", revision)

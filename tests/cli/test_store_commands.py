@@ -55,6 +55,7 @@ def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[
     assert json.loads(out) == {"artifacts": 2, "damaged": [str(lost), str(path)]}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["manifest.json", "plan.json", "files.json"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"[1]", b'{"format": 1, "a": 2}'])
 def test_verify_reads_the_books(

@@ -39,18 +39,21 @@ def recall(videos: list[Planted], choose: Callable[[Path], tuple[float, ...]]) -
     return float(np.mean(found))
 
 
+@pytest.mark.integration
 def test_motion_finds_planted_events_and_uniform_does_not(videos: list[Planted], k: int):
     motion, uniform = MotionSelector.Config(k=k).build(), UniformSelector.Config(k=k).build()
     assert recall(videos, lambda p: motion.select("v", p).pts_seconds) >= 0.9
     assert recall(videos, lambda p: uniform.select("v", p).pts_seconds) < 0.6
 
 
+@pytest.mark.integration
 def test_fast_finds_more_than_uniform(videos: list[Planted], k: int):
     fast, uniform = FastSelector.Config(k=k).build(), UniformSelector.Config(k=k).build()
     found = recall(videos, lambda p: fast.select("v", p).pts_seconds)
     assert found > recall(videos, lambda p: uniform.select("v", p).pts_seconds)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("shake", [1, 2])
 def test_the_teacher_can_read_every_script_from_the_keyframes(tmp_path: Path, shake: int):
     world = World()

@@ -101,6 +101,7 @@ def test_epochs_are_shuffled_over_the_shards_and_differ(tmp_path: Path) -> None:
         targets.epoch(0, 0, rank=2, ranks=2)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_data_loader_takes_both_kinds(tmp_path: Path, workers: int) -> None:
     targets = written(tmp_path)
@@ -135,6 +136,7 @@ def test_targets_of_several_shapes_or_types_are_refused(tmp_path: Path) -> None:
             Targets([tmp_path / name for name in names])
 
 
+@pytest.mark.integration
 def test_load_checks_what_it_opens(tmp_path: Path) -> None:
     stage, store = chain([str(n) for n in range(9)], shards=2), Store(tmp_path)
     artifact = stage.artifact(store)

@@ -120,6 +120,7 @@ def test_a_damaged_answer_is_asked_again(tmp_path: Path) -> None:
         assert server.requests == 5
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "bad",
     [

@@ -315,6 +315,7 @@ def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
     return [scene for splits in worlds.values() for scene in splits[split].values()]
 
 
+@pytest.mark.integration
 def test_the_stages_hold_the_splits_that_they_should(worlds: dict[str, Any]) -> None:
     sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
     assert sizes["videos/base"].keys() == {"base"}

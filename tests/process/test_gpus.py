@@ -22,6 +22,7 @@ def seen(stage: Stage, store: Store, runtime: Runtime, slot: int) -> str:
     return entry.outcome.detail
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("kind", "gpus", "outer", "found"),
     [

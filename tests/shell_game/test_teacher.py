@@ -47,6 +47,7 @@ def beats_of(row):
     return None if isinstance(row, Rejected) else parse_script(row.prompt).beats
 
 
+@pytest.mark.integration
 def test_scripts_are_recovered_from_real_files(games):
     rows = list(TEACHER.write([request for _, request in games]))
     right = 0

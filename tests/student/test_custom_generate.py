@@ -131,6 +131,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path],
     return folders, json.loads(child.stdout)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("shows", ["videos", "text"])
 @pytest.mark.parametrize("name", CASES)
 def test_plain_transformers_answers_with_the_students_tokens(

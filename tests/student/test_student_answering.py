@@ -61,6 +61,7 @@ def ask(student: Student, asked: list[Question], config: dict | None = None, **o
     return list(by.stream(map(by.prepare, asked), **options))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mode", ["latent", "direct", "cot"])
 def test_replies_come_in_order_and_as_if_alone(student: Student, mode: str):
     asked = questions(student) * 4  # more than one window of batches of two

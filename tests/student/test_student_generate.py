@@ -130,6 +130,7 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
     assert 0.5 < float(ratio) < 2
 
 
+@pytest.mark.integration
 def test_interventions_reach_the_answer(student: Student, examples: list[Example]):
     plain = _confidences(_ask(student, examples))
     given = (Zero(), Noise(0), Swap([1, 2, 0]), Permute(), Truncate(2), Drop(), HideLatents())
@@ -150,6 +151,7 @@ def test_the_video_is_hidden_from_the_answer(student: Student, examples: list[Ex
     assert abs(hidden[2].confidence - float(plain[2])) < VALUES, "there was no video to hide"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "done",
     [

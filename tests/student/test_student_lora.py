@@ -54,6 +54,7 @@ def test_it_is_the_base_at_first_and_only_it_learns(own: Student, examples: list
     assert rows.shape == (3, own.hidden_size)  # the latent tokens' embeddings
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_its_gradients_are_those_of_full_passes(
     own: Student, examples: list[Example], recomputed: bool

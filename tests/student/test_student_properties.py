@@ -109,6 +109,7 @@ def test_cached_rollout_is_full_passes(loaded: Student, drawn: list[Row], k: int
     near(student, f"full passes, {feeding}", values, gradient_gap(found, expected))
 
 
+@pytest.mark.integration
 @same_draws
 @given(several_rows, st.sampled_from([4, 2]))
 def test_the_same_in_bf16(loaded: Student, low: Student, drawn: list[Row], k: int):

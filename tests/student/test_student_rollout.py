@@ -14,6 +14,7 @@ from storm.student import Example, Jacobi, Mixed, Student
 VALUES = 1e-5
 
 
+@pytest.mark.integration
 def test_mixed_feeding_has_both_as_ends(student: Student, examples: list[Example]):
     own, _ = stage_one(student, examples, feeding="rollout")
     forced, _ = stage_one(student, examples, feeding="teacher")

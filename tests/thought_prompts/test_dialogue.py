@@ -42,6 +42,7 @@ def test_what_stands_around_the_object_is_let_pass(text: str) -> None:
     assert (thought.steps, thought.video_prompt) == (("a moves",), "A moves.")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("reply", "reason", "fault"),
     [

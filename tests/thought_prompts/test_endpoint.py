@@ -139,6 +139,7 @@ def answered(root: Path) -> list[Path]:
     return [path for path in files(root / "answers") if path.suffix == ".json"]
 
 
+@pytest.mark.integration
 def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) -> None:
     def gossip(body: dict[str, Any], seen: int) -> Act:
         return Act(f"Incorrect API key provided: {KEY}", status=401)
@@ -172,6 +173,7 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
     assert [p for p in files(root / "answers") if b"my key is ***" in p.read_bytes()]
 
 
+@pytest.mark.integration
 def test_a_restart_after_a_kill_sends_nothing_again_that_was_answered(root: Path) -> None:
     with ScriptedServer(lambda body, seen: Act(says(thought(body)), delay=0.2)) as server:
         chat = chat_for(server, model="killed")

@@ -68,6 +68,7 @@ def test_micro_batches_and_ranks_share_a_step_and_its_loss(make, start):
     assert losses(2, 2) == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["teacher", "rollout", "answer"])
 def test_each_objective_learns_its_questions(make, start, small, kind):
     common = {"steps": 80, "learning_rate": 1e-2, "batch": 24}

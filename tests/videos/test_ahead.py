@@ -45,6 +45,7 @@ def test_leaving_early_ends_the_workers_at_once() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.integration
 def test_decoding_goes_on_while_the_model_works_but_not_too_far(tmp_path: Path) -> None:
     wanted = [Look(tmp_path / f"{number}-told") for number in range(8)]
 
