@@ -61,7 +61,7 @@ def answer(
         raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if show_latents and mode != "latent":
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
-    from storm.student import Answering, Frames, Question, Student
+    from storm.student import Answering, Question, Student
     from storm.student.checkpoint import read_section
     from storm.student.interventions import named
     from storm.student.predictor import changed_sampling
@@ -75,7 +75,7 @@ def answer(
     sampling, shown = None, ()
     if videos:
         sampling = changed_sampling(section.sampling, frames, size_px=size_px)
-        shown = tuple(Frames(*sample_isolated(sampling, video)) for video in videos)
+        shown = tuple(sample_isolated(sampling, video) for video in videos)
     source = _targets_of(checkpoint, targets) if show_latents else None
     student = Student.from_pretrained(
         checkpoint, dtype=dtype or saved_dtype(checkpoint), device=device

@@ -17,10 +17,11 @@ from storm.evaluation.checkpoints import (
     loaded_student,
     weight_digests,
 )
-from storm.evaluation.query import BenchmarkQuery, look_of, replies_to, windows
+from storm.evaluation.query import BenchmarkQuery, replies_to, segment_of, windows
 from storm.records import Rejected, Response
 from storm.student.modes import Mode
-from storm.videos.decoding.prefetch import Decoded, DecodingAhead
+from storm.videos.decoding.prefetch import PrefetchDecoder
+from storm.videos.frames import VideoFrames
 
 WINDOW = 4  # batches that are sorted by length together; their frames are held
 
@@ -67,12 +68,12 @@ class EvaluationStage(Stage[Response]):
         size, workers = context.batch, context.runtime.decoders
         ahead = 0 if context.solo else size * WINDOW
         with (
-            DecodingAhead(sampling, workers, ahead) as decoding,
+            PrefetchDecoder(sampling, workers, ahead) as decoding,
             loaded_student(self.checkpoint, self.dtype, context, ids) as student,
         ):
             answering, done = config.build(student), 0
             for window in windows(self._shown(ids, decoding), size * WINDOW):
-                readable: list[tuple[BenchmarkQuestion, Decoded | None]] = []
+                readable: list[tuple[BenchmarkQuestion, VideoFrames | None]] = []
                 for question, shown in window:
                     if isinstance(shown, UnreadableVideo):
                         yield Rejected(id=question.id, reason=shown.reason, detail=shown.detail)
@@ -86,15 +87,15 @@ class EvaluationStage(Stage[Response]):
                     context.emit({"progress": done, "of": len(ids), "text": self.mode})
 
     def _shown(
-        self, ids: Sequence[str], decoding: DecodingAhead
-    ) -> Iterator[tuple[BenchmarkQuestion, Decoded | UnreadableVideo | None]]:
+        self, ids: Sequence[str], decoding: PrefetchDecoder
+    ) -> Iterator[tuple[BenchmarkQuestion, VideoFrames | UnreadableVideo | None]]:
         """Yield each question with its frames; questions of one video follow each other."""
         questions = sorted((self.query.questions[i] for i in ids), key=lambda q: (q.video_id, q.id))
         for question in questions:
             if question.video is None:
                 yield question, None
-        filmed = [(q, look) for q in questions if (look := look_of(q)) is not None]
-        found = decoding.stream(look for _, look in filmed)
+        filmed = [(q, segment) for q in questions if (segment := segment_of(q)) is not None]
+        found = decoding.stream(segment for _, segment in filmed)
         for (question, _), (_, decoded) in zip(filmed, found, strict=True):
             yield question, decoded
 
@@ -114,12 +115,12 @@ class EvaluationStage(Stage[Response]):
                 response=reply.response,
                 prompt_tokens=reply.prompt_tokens,
                 answer_tokens=len(reply.token_ids),
-                frames=0 if shown is None else len(shown.pixels),
+                frames=0 if shown is None else len(shown),
                 confidence=min(1.0, reply.confidence),
             )
 
 
-def _length(question: BenchmarkQuestion, shown: Decoded | None) -> tuple[int, int]:
+def _length(question: BenchmarkQuestion, shown: VideoFrames | None) -> tuple[int, int]:
     """Return a sort key that grows with a row's tokens, most of which are frames."""
     pixels = 0 if shown is None else shown.pixels.size
     return pixels, len(str(question.doc))

@@ -21,10 +21,11 @@ from storm.evaluation.checkpoints import (
     weight_digests,
 )
 from storm.evaluation.evaluations import EvaluationStage
-from storm.evaluation.query import BenchmarkQuery, look_of, replies_to
+from storm.evaluation.query import BenchmarkQuery, replies_to, segment_of
 from storm.records import Latency, Rejected
 from storm.student.modes import Mode
-from storm.videos.decoding.prefetch import Decoded, DecodingAhead
+from storm.videos.decoding.prefetch import PrefetchDecoder
+from storm.videos.frames import VideoFrames
 
 PARTS = ("decode", "vision", "prefill", "latents", "answer")
 _WARM_UP = 2  # questions that are answered first and not counted
@@ -82,7 +83,7 @@ class LatencyStage(Stage[Latency]):
         seconds: dict[Mode, list[dict[str, float]]] = {mode: [] for mode in self.modes}
         sampling = self.query.sampling
         with (
-            DecodingAhead(sampling, workers=1, ahead=0) as decoding,
+            PrefetchDecoder(sampling, workers=1, ahead=0) as decoding,
             loaded_student(self.checkpoint, self.dtype, context, ids) as student,
         ):
             answering = {
@@ -111,18 +112,18 @@ class LatencyStage(Stage[Latency]):
         return seconds
 
     def _readable(
-        self, decoding: DecodingAhead
-    ) -> Iterator[tuple[BenchmarkQuestion, Decoded | None]]:
+        self, decoding: PrefetchDecoder
+    ) -> Iterator[tuple[BenchmarkQuestion, VideoFrames | None]]:
         """Yield spread questions, the first ones twice: to warm up, then to be measured."""
         questions = list(self.query.questions.values())
         step = max(1, len(questions) // self.count)
         spread = [*questions[::step], *(q for n, q in enumerate(questions) if n % step)]
         for question in [*spread[:_WARM_UP], *spread]:
-            look = look_of(question)
-            if look is None:
+            segment = segment_of(question)
+            if segment is None:
                 yield question, None
                 continue
-            ((_, decoded),) = decoding.stream([look])
+            ((_, decoded),) = decoding.stream([segment])
             if not isinstance(decoded, UnreadableVideo):
                 yield question, decoded
 

@@ -14,8 +14,8 @@ from storm.benchmarks.benchmark import Benchmark, get_benchmark
 from storm.benchmarks.types import BenchmarkQuestion, DatasetLocation, LoadedQuestions, Prompt
 from storm.config import FrozenModel
 from storm.errors import ConfigError, DataError
-from storm.videos.decoding.prefetch import Decoded
-from storm.videos.decoding.sampling import FrameSampling, Look
+from storm.videos.decoding.sampling import FrameSampling, Segment
+from storm.videos.frames import VideoFrames
 
 if TYPE_CHECKING:
     from storm.student import Answering, Question, Reply
@@ -85,20 +85,20 @@ class BenchmarkQuery(FrozenModel):
             )
         return prompt
 
-    def for_student(self, question: BenchmarkQuestion, shown: Decoded | None) -> Question:
+    def for_student(self, question: BenchmarkQuestion, shown: VideoFrames | None) -> Question:
         """Return the question in the student's form; `shown` is None without a video."""
-        from storm.student import Frames, Question
+        from storm.student import Question
 
-        frames = () if shown is None else (Frames(shown.pixels, shown.pts_seconds, shown.seconds),)
+        frames = () if shown is None else (shown,)
         prompt = self.prompt_of(question, None if shown is None else shown.pts_seconds)
         return Question(prompt.text, frames, raw=True, system=prompt.system or None)
 
 
-def look_of(question: BenchmarkQuestion) -> Look | None:
+def segment_of(question: BenchmarkQuestion) -> Segment | None:
     """Return the part of a file that a question shows; None if it has no video."""
     if question.video is None:
         return None
-    return Look(question.video.absolute(), question.clip_seconds, question.frames_fps)
+    return Segment(question.video.absolute(), question.clip_seconds, question.frames_fps)
 
 
 def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:

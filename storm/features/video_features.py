@@ -56,11 +56,12 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
         for video_id in context.each(ids):
             try:
                 path = self.videos.locate(context.store, videos[video_id])
-                frames, times = self.sampling.sample(path, whole=True)
+                frames = self.sampling.sample(path, verified=True)
             except UnreadableVideo as e:
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
                 continue
-            video = student.encode_video(frames, times)  # alone: its bits don't hang on neighbours
+            # one video at a time: its bits don't depend on neighbors in a batch
+            video = student.encode_video(frames.pixels, frames.pts_seconds)
             yield VideoFeatures(
                 id=video_id,
                 tokens=video.packed(),

@@ -27,11 +27,12 @@ from loguru import logger  # pyright: ignore[reportMissingImports]
 
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.evaluation.query import replies_to, windows
-from storm.student import Answering, Frames, Question, Student
+from storm.student import Answering, Question, Student
 from storm.student.modes import MODES, NEW_TOKENS
 from storm.student.predictor import changed_sampling
-from storm.videos.decoding.prefetch import DecodingAhead
-from storm.videos.decoding.sampling import Look
+from storm.videos.decoding.prefetch import PrefetchDecoder
+from storm.videos.decoding.sampling import Segment
+from storm.videos.frames import VideoFrames
 
 _WINDOW = 4  # batches that are sorted by length together
 _NEW_TOKENS = 128  # where a task names no bound; as lmms-eval's own models have it
@@ -92,7 +93,7 @@ class StormModel(lmms):
         results: dict[int, GenerationResult] = {}
         with (
             torch.inference_mode(),
-            DecodingAhead(self.sampling, self.decoders, _WINDOW * self.batch_size) as decoding,
+            PrefetchDecoder(self.sampling, self.decoders, _WINDOW * self.batch_size) as decoding,
         ):
             for members in groups.values():
                 self._answer([requests[n] for n in members], members, decoding, results)
@@ -110,7 +111,7 @@ class StormModel(lmms):
         self,
         requests: Sequence[Instance],
         numbers: Sequence[int],
-        decoding: DecodingAhead,
+        decoding: PrefetchDecoder,
         results: dict[int, GenerationResult],
     ) -> None:
         """Answer requests of the same settings; `numbers` say where the results go."""
@@ -118,23 +119,19 @@ class StormModel(lmms):
         answering = self._answering(settings).build(self.student)
         until = _stops(settings.get("until"))
         parts = [_parts(self._messages(request)) for request in requests]
-        looks = [[m for m in media if isinstance(m, Look)] for _, media, _ in parts]
-        shown = decoding.stream(look for of_one in looks for look in of_one)
+        segments = [[m for m in media if isinstance(m, Segment)] for _, media, _ in parts]
+        shown = decoding.stream(segment for of_one in segments for segment in of_one)
 
         def asked() -> Any:
             """Place, question, and how much is shown; what can't be read is answered here."""
             for place, (system, media, text) in enumerate(parts):
-                videos = [next(shown)[1] if isinstance(m, Look) else _still(m) for m in media]
+                videos = [next(shown)[1] if isinstance(m, Segment) else _still(m) for m in media]
                 faults = [v for v in videos if isinstance(v, UnreadableVideo)]
                 if faults:
                     self._refuse(requests[place], faults[0])
                     results[numbers[place]] = GenerationResult(text="")
                     continue
-                frames = tuple(
-                    Frames(v.pixels, v.pts_seconds)
-                    for v in videos
-                    if not isinstance(v, UnreadableVideo)
-                )
+                frames = tuple(v for v in videos if not isinstance(v, UnreadableVideo))
                 question = Question(text, frames, raw=True, system=system)
                 yield place, question, (sum(f.pixels.size for f in frames), len(text))
 
@@ -195,7 +192,7 @@ def _cut(text: str, until: Sequence[str]) -> str:
 
 
 def _parts(messages: ChatMessages) -> tuple[str | None, list[Any], str]:
-    """The system's turn, videos (`Look`) and pictures in order, and the user's text."""
+    """The system's turn, videos (`Segment`) and pictures in order, and the user's text."""
     turns = list(messages.messages)
     system = None
     if turns and turns[0].role == "system":
@@ -216,13 +213,13 @@ def _parts(messages: ChatMessages) -> tuple[str | None, list[Any], str]:
         else:
             start, end = part.start_time, part.end_time
             clip = None if start is None and end is None else (start or 0.0, end or np.inf)
-            media.append(Look(Path(str(part.url)).absolute(), clip))
+            media.append(Segment(Path(str(part.url)).absolute(), clip))
     return system, media, text
 
 
-def _still(picture: Any) -> Frames:
+def _still(picture: Any) -> VideoFrames:
     """A picture (PIL's, or a file's path) as a video of one frame."""
     from PIL import Image
 
     opened = Image.open(picture) if isinstance(picture, str | Path) else picture
-    return Frames(np.asarray(opened.convert("RGB"))[None], (0.0,))
+    return VideoFrames(np.asarray(opened.convert("RGB"))[None], (0.0,))

@@ -21,11 +21,11 @@ class Selector(Protocol):
     """Picks the frames of a video that a teacher looks at; the same bytes, the same frames."""
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo.
 
-        `whole`: the file was checked before (see `decode_at`). `questions` on the video are given
+        `verified`: the file was checked before (see `fetch`). `questions` on the video are given
         to those whose `Config.reads_questions` is true.
         """
         ...
@@ -79,7 +79,7 @@ def make_keyframes(
     edge_px: int,
     *,
     held: Sequence[Any] = (),
-    whole: bool = False,
+    verified: bool = False,
 ) -> Keyframes:
     """The row for `choices`, its images at most `edge_px` wide and high.
 
@@ -95,7 +95,7 @@ def make_keyframes(
         paint = Painter(info.target(edge_px))
         frames = [paint(held[i]) for i in chosen]
     else:
-        frames = list(fetch(path, info, chosen, edge_px, whole=whole).frames)
+        frames = list(fetch(path, info, chosen, edge_px, verified=verified).pixels)
     return Keyframes(
         id=video_id,
         pts_seconds=tuple(info.pts_seconds[i] for i in chosen),

@@ -40,14 +40,14 @@ class FastSelector:
         self.config = config
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo. A codec whose packets say nothing gets coverage alone."""
         from storm.videos.decoding.decode import probe
 
         info = probe(path)
         edge_px = self.config.image_edge_px
-        return make_keyframes(video_id, path, info, self.choose(info), edge_px, whole=whole)
+        return make_keyframes(video_id, path, info, self.choose(info), edge_px, verified=verified)
 
     def choose(self, info: VideoInfo) -> list[Choice]:
         """At most k choices in any order."""

@@ -51,7 +51,7 @@ class MotionSelector:
         self.config = config
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
         from storm.videos.decoding.decode import probe
@@ -60,7 +60,7 @@ class MotionSelector:
         signals, held = self.look(path, info)
         choices = self.choose(signals, np.array(info.pts_seconds))
         edge_px = self.config.image_edge_px  # every frame was decoded: now the file is known whole
-        return make_keyframes(video_id, path, info, choices, edge_px, held=held, whole=True)
+        return make_keyframes(video_id, path, info, choices, edge_px, held=held, verified=True)
 
     def look(self, path: Path, info: VideoInfo) -> tuple[Signals, list[Any]]:
         """The one decoding pass; also all its frames, or none if they are too large to hold."""

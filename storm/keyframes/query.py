@@ -59,7 +59,7 @@ class QuerySelector:
         self._model = AutoModel.from_pretrained(config.model, **at).to(device).eval()
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
         from storm.videos.decoding.decode import fetch, interval_middles, probe
@@ -70,7 +70,7 @@ class QuerySelector:
         if questions:
             middles = interval_middles(info.duration_seconds, config.candidates)
             seen = list(dict.fromkeys(info.nearest(t) for t in middles))
-            frames = fetch(path, info, seen, config.image_edge_px, whole=whole).frames
+            frames = fetch(path, info, seen, config.image_edge_px, verified=verified).pixels
             scores = relevance(self.similarity(frames, questions))
             relevant = self.choose(scores, seen, times)
         motion = config.motion.model_copy(update={"k": config.k - len(relevant)}).build()
@@ -79,7 +79,7 @@ class QuerySelector:
         moving = [c for c in motion.choose(signals, times) if c.index not in taken]
         choices = fill_gaps(relevant + moving, times, config.k)
         return make_keyframes(
-            video_id, path, info, choices, config.image_edge_px, held=held, whole=True
+            video_id, path, info, choices, config.image_edge_px, held=held, verified=True
         )
 
     def similarity(self, frames: np.ndarray, questions: Sequence[str]) -> np.ndarray:

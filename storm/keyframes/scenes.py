@@ -32,7 +32,7 @@ class ScenesSelector:
         self.config = config
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo; BackendMissing without the package scenedetect."""
         from storm.videos.decoding.decode import probe
@@ -45,7 +45,7 @@ class ScenesSelector:
         ]
         choices = fill_gaps(choices, np.array(info.pts_seconds), self.config.k)
         edge_px = self.config.image_edge_px  # every frame was decoded: now the file is known whole
-        return make_keyframes(video_id, path, info, choices, edge_px, whole=True)
+        return make_keyframes(video_id, path, info, choices, edge_px, verified=True)
 
     def cuts(self, path: Path, info: VideoInfo) -> list[int]:
         """The first frame of each scene but the first, in order."""

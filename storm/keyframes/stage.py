@@ -38,7 +38,7 @@ class KeyframesStage(Stage[Keyframes]):
             try:
                 path = self.videos.locate(context.store, videos[video_id])
                 questions = asked.get(video_id, [])
-                yield selector.select(video_id, path, whole=True, questions=questions)
+                yield selector.select(video_id, path, verified=True, questions=questions)
             except UnreadableVideo as e:
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
 

@@ -21,7 +21,7 @@ class UniformSelector:
         self.config = config
 
     def select(
-        self, video_id: str, path: Path, *, whole: bool = False, questions: Sequence[str] = ()
+        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
     ) -> Keyframes:
         """Raises UnreadableVideo."""
         from storm.videos.decoding.decode import interval_middles, probe
@@ -30,4 +30,6 @@ class UniformSelector:
         middles = interval_middles(info.duration_seconds, k)
         chosen = dict.fromkeys(info.nearest(t) for t in middles)  # fewer in a short clip
         choices = [Choice(i, "coverage", 1 / k) for i in chosen]
-        return make_keyframes(video_id, path, info, choices, self.config.image_edge_px, whole=whole)
+        return make_keyframes(
+            video_id, path, info, choices, self.config.image_edge_px, verified=verified
+        )

@@ -64,7 +64,7 @@ def neighbours(latents: np.ndarray, made: Artifact) -> list[Neighbour]:
         nearest_targets(latents, list(made.rows(LatentTarget)))
     ):
         if question not in shown:
-            shown[question] = sampling.sample(blobs[question])[0]
+            shown[question] = sampling.sample(blobs[question]).pixels
         frame = shown[question][int((slot + 0.5) * len(shown[question]) / len(latents))]
         found.append(Neighbour(slot, question, distance, frame))
     return found

@@ -47,11 +47,11 @@ class _Encoding:
         clips = {r.id: r.blob for r in self.thought_videos.rows(context.store, set(ids))}
         for item_id in context.each(ids):
             try:
-                frames, times = self.sampling.sample(root / clips[item_id], whole=True)
+                frames = self.sampling.sample(root / clips[item_id], verified=True)
             except UnreadableVideo as e:
                 yield Rejected(id=item_id, reason=e.reason, detail=e.detail)
             else:
-                yield row(item_id, student.encode_video(frames, times))
+                yield row(item_id, student.encode_video(frames.pixels, frames.pts_seconds))
 
 
 @dataclass(frozen=True, kw_only=True)

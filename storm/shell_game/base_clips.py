@@ -93,14 +93,14 @@ def _decode(files: CurriculumFiles, truth: dict[str, Scene], folder: Path) -> li
     ids, frames, times, thoughts = [], [], [], []
     for video_id in sorted(truth):
         try:
-            clip, pts_seconds = files.sampling.sample(files.videos[video_id], whole=True)
+            clip = files.sampling.sample(files.videos[video_id], verified=True)
         except UnreadableVideo:
             continue
         script = script_of(truth[video_id], files.world)
         thought = render_thought(script, files.world, 2 * files.world.beats)
         ids.append(video_id)
-        frames.append(clip)
-        times.append(pts_seconds)
+        frames.append(clip.pixels)
+        times.append(clip.pts_seconds)
         thoughts.append(files.sampling.resize(thought))
     if not ids:
         raise DataError(f"expected base videos that can be read, found none of {len(truth)}")

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     )
     from storm.student.jacobi import Jacobi
     from storm.student.latent_head import LatentConfig
-    from storm.student.predictor import Answering, Frames, Question, Reply
+    from storm.student.predictor import Answering, Question, Reply
     from storm.student.rollout import Mixed, StudentOutput
     from storm.student.student import Student
     from storm.student.tiny.tiny import TinyConfig
 
 _HOMES = {
-    "predictor": ("Answering", "Frames", "Question", "Reply"),
+    "predictor": ("Answering", "Question", "Reply"),
     "batch": ("Batch", "Example", "VideoTokens", "prompt_of"),
     "generate": ("Answer", "AttentionMap"),
     "interventions": (
@@ -72,7 +72,6 @@ __all__ = [
     "Batch",
     "Drop",
     "Example",
-    "Frames",
     "Given",
     "HideLatents",
     "HideVideo",

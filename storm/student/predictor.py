@@ -19,7 +19,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
@@ -31,6 +30,7 @@ from storm.student.letters import find_letter
 from storm.student.modes import NEW_TOKENS, Mode
 from storm.student.timing import Clock, Timings
 from storm.videos.decoding.sampling import FrameSampling
+from storm.videos.frames import VideoFrames
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -43,16 +43,7 @@ MOST_FRAMES = 768  # of a video sampled by fps: what Qwen's own processors take 
 _WINDOW = 8  # batches that are sorted by length together
 
 
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Decoded frames of one video, and how long that took."""
-
-    pixels: np.ndarray  # (T, H, W, 3) uint8 RGB
-    pts_seconds: tuple[float, ...]
-    decode_seconds: float = 0.0
-
-
-Video = str | Path | Frames | VideoTokens
+Video = str | Path | VideoFrames | VideoTokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +112,9 @@ class Answering:
         """How a file's frames are chosen; see `chosen_sampling`."""
         return chosen_sampling(self.student.sampling, self.config.sampling)
 
-    def decode(self, path: str | Path) -> Frames:
+    def decode(self, path: str | Path) -> VideoFrames:
         """A file's frames, in this process; raises UnreadableVideo. The student isn't used."""
-        clock = Clock(torch.device("cpu"))
-        pixels, times = self.sampling.sample(Path(path))
-        return Frames(pixels, times, clock.lap())
+        return self.sampling.sample(Path(path))
 
     def prepare(self, question: Question) -> Prepared:
         """Decode what is not decoded, show the tower what it has not seen."""
@@ -134,7 +123,7 @@ class Answering:
         for video in question.videos:
             if isinstance(video, str | Path):
                 video = self.decode(video)
-            if isinstance(video, Frames):
+            if isinstance(video, VideoFrames):
                 decode += video.decode_seconds
                 clock = Clock(self.student.device)
                 video = self.student.encode_video(video.pixels, video.pts_seconds)
@@ -296,7 +285,7 @@ def questions_of(
     for shown, text, choices in zip(videos, texts, options, strict=True):
         if shown is None:
             shown = ()
-        elif isinstance(shown, str | Path | Frames | VideoTokens):
+        elif isinstance(shown, str | Path | VideoFrames | VideoTokens):
             shown = (shown,)
         asked.append(Question(text, tuple(shown), tuple(choices), raw, system))
     return asked

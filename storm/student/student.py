@@ -229,7 +229,7 @@ class Student(nn.Module):
     ) -> list[Reply]:
         """A reply to each question about its video, several videos or none (None).
 
-        A video is a file, decoded `Frames` or `VideoTokens`. `k`, if given, must be the
+        A video is a file, decoded `VideoFrames` or `VideoTokens`. `k`, if given, must be the
         checkpoint's. `sampling` overrides the checkpoint's. `sweeps`: as many Jacobi sweeps
         instead of K steps. `raw`: the questions are whole prompts. See
         `storm.student.answering` for many questions, and for what a Reply holds.

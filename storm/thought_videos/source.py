@@ -31,8 +31,8 @@ class SourceGenerator:
         config = self.config
         try:
             sampling = FrameSampling(frames=config.frames)
-            seen, _ = sampling.sample(request.source, whole=True)
+            source = sampling.sample(request.source, verified=True)
         except UnreadableVideo as error:
             return Rejected(id=request.prompt.id, reason=error.reason, detail=error.detail)
-        frames = [fit(frame, config.height_px, config.width_px) for frame in seen]
+        frames = [fit(frame, config.height_px, config.width_px) for frame in source.pixels]
         return GeneratedClip(np.stack(frames), config.fps)

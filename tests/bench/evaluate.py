@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from storm.evaluation.query import replies_to, windows
-from storm.student import Answering, Frames, Question, Student, TinyConfig
+from storm.student import Answering, Question, Student, TinyConfig
+from storm.videos.frames import VideoFrames
 from tests.bench.measure import Row, at_least, compare
 
 QUESTIONS = 32
@@ -26,7 +27,7 @@ def throughput(folder: Path) -> Iterator[Row]:
     asked = [
         Question(
             "Which? " * (1 + n % 4),
-            (Frames(rng.integers(0, 255, (8, 64, 64, 3), dtype=np.uint8), times),),
+            (VideoFrames(rng.integers(0, 255, (8, 64, 64, 3), dtype=np.uint8), times),),
         )
         for n in range(QUESTIONS)
     ]

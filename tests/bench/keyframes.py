@@ -87,7 +87,7 @@ def speed(folder: Path) -> Iterator[Row]:
         return [infos[path].nearest(t) for t in middles]
 
     def seek(path: Path) -> None:
-        fetch(path, infos[path], asked(path), 512, whole=True)
+        fetch(path, infos[path], asked(path), 512, verified=True)
 
     def by_decord(path: Path) -> None:
         size = infos[path].target(512)
@@ -101,7 +101,7 @@ def speed(folder: Path) -> Iterator[Row]:
         "check": check,
         "motion, choice alone": choose,
         "motion": lambda path: motion.select("v", path),
-        "fast": lambda path: fast.select("v", path, whole=True),
+        "fast": lambda path: fast.select("v", path, verified=True),
         "fast, choice alone": lambda path: fast.choose(probe(path)),
         "AdaptiveDetector": adaptive,
         "18 frames by seeking": seek,

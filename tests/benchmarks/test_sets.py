@@ -49,7 +49,7 @@ def test_videomme(tmp_path: Path) -> None:
     first, last = loaded.questions[0], loaded.questions[-1]
     assert last.video == tmp_path / "data/v1.MP4"
     assert first.video is not None
-    assert len(decode_all(first.video).frames) == 8
+    assert len(decode_all(first.video).pixels) == 8
     _, prompt = get_benchmark("videomme").pick_prompt()
     assert prompt(first, None).text == (
         "Select the best answer to the following multiple-choice question based on the video and "

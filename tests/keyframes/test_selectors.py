@@ -43,7 +43,7 @@ def test_a_row_of_real_frames_in_order(make, game):
     assert (row.id, len(row.images), row.duration_seconds) == ("v", 12, 4.5)
     assert set(row.pts_seconds) <= set(clip.pts_seconds)
     for pts, image in zip(row.pts_seconds, row.images):
-        true = clip.frames[clip.pts_seconds.index(pts)].astype(int)
+        true = clip.pixels[clip.pts_seconds.index(pts)].astype(int)
         assert np.abs(unjpeg(image) - true).mean() < 3
 
 
@@ -51,7 +51,7 @@ def test_same_file_same_row_known_whole_or_not(make, game):
     asked = ["which cup?"]
     row = make().select("v", game, questions=asked)
     assert row == make().select("v", game, questions=asked)
-    assert row == make().select("v", game, whole=True, questions=asked)
+    assert row == make().select("v", game, verified=True, questions=asked)
 
 
 def test_a_clip_of_fewer_frames_than_k(make, tmp_path):
@@ -162,7 +162,7 @@ def test_relevance_is_relative_to_the_video(siglip, game):
     one = np.array([[0.1, 0.5]] * 9 + [[0.1, 0.9]])
     assert relevance(one).argmax() == 9
     assert relevance(one)[9] == pytest.approx(3)
-    frames = decode_all(game).frames[:5]
+    frames = decode_all(game).pixels[:5]
     found = QuerySelector.Config(model=str(siglip), batch=2).build().similarity(frames, ["a", "b"])
     assert found.shape == (5, 2)
     assert np.abs(found).max() <= 1

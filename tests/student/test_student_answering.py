@@ -16,7 +16,6 @@ from storm.student import (
     Answering,
     Drop,
     Example,
-    Frames,
     Given,
     Question,
     Reply,
@@ -28,6 +27,7 @@ from storm.student.generate import Answer
 from storm.student.predictor import REASONING_PROMPT, final_answer
 from storm.videos.decoding.encode import encode_mp4
 from storm.videos.decoding.sampling import FrameSampling
+from storm.videos.frames import VideoFrames
 
 VALUES = 5e-6
 SAMPLING = FrameSampling(frames=4, size_px=32)
@@ -46,7 +46,7 @@ def questions(student: Student) -> list[Question]:
     return [
         Question("What is drawn on the table in the middle of the room?", (one, one)),
         Question("Where?", (), ("left", "right")),
-        Question("Where is the ball? Where?", (Frames(clip(2).frames, clip(2).pts_seconds),)),
+        Question("Where is the ball? Where?", (VideoFrames(clip(2).frames, clip(2).pts_seconds),)),
         Question("Which cup hides the ball?", (one,), ("cup 1", "cup 2", "cup 3")),
         Question("Where?"),
     ]
@@ -89,10 +89,10 @@ def test_questions_are_taken_as_the_model_needs_them(student: Student):
 
 
 def test_a_file_its_frames_and_its_tokens_are_the_same_video(student: Student, file: Path):
-    frames, times = SAMPLING.sample(file)
-    tokens = student.encode_video(frames, times)
+    frames = SAMPLING.sample(file)
+    tokens = student.encode_video(frames.pixels, frames.pts_seconds)
     replies = student.answer(
-        [file, str(file), Frames(frames, times), tokens, [tokens]],
+        [file, str(file), frames, tokens, [tokens]],
         ["Where?"] * 5,
         sampling=SAMPLING,
         max_new_tokens=4,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 
 from storm.errors import UnreadableVideo
-from storm.videos.decoding.sampling import FrameSampling, Look
+from storm.videos.decoding.sampling import FrameSampling, Segment
+from storm.videos.frames import VideoFrames
 
 
 class Troubled(FrameSampling):
     """Its frames hold the number that begins the name."""
 
-    def look(self, look: Look, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
-        number, _, trouble = look.path.stem.partition("-")
+    def sample(self, video: Path | Segment, *, verified: bool = False) -> VideoFrames:
+        path = video if isinstance(video, Path) else video.path
+        number, _, trouble = path.stem.partition("-")
         if trouble == "dies":
             os.kill(os.getpid(), signal.SIGSEGV)
         elif trouble == "hangs":
@@ -24,5 +27,5 @@ class Troubled(FrameSampling):
         elif trouble == "bad":
             raise UnreadableVideo("damaged", "as it was made")
         elif trouble == "told":
-            look.path.touch()
-        return np.full((1, 1, 1, 3), int(number), np.uint8), (0.0,)
+            path.touch()
+        return VideoFrames(np.full((1, 1, 1, 3), int(number), np.uint8), (0.0,))

@@ -26,8 +26,8 @@ def compare(path: Path) -> None:
     middles = interval_middles(info.duration_seconds, min(9, info.frames))
     wanted = sorted({info.nearest(time) for time in middles})
     theirs = reader.get_batch(wanted).asnumpy().astype(int)
-    for whole in (False, True):
-        ours = fetch(path, info, wanted, whole=whole).frames
+    for verified in (False, True):
+        ours = fetch(path, info, wanted, verified=verified).pixels
         assert ours.shape == theirs.shape
         assert np.abs(ours - theirs).max(initial=0) <= 3, "more than the rounding of colours"
 

@@ -11,35 +11,36 @@ import pytest
 from troubled_sampling import Troubled
 
 from storm.errors import UnreadableVideo
-from storm.videos.decoding.prefetch import Decoded, DecodingAhead
-from storm.videos.decoding.sampling import FrameSampling, Look
+from storm.videos.decoding.prefetch import PrefetchDecoder
+from storm.videos.decoding.sampling import FrameSampling, Segment
+from storm.videos.frames import VideoFrames
 
 
-def looks(*names: str) -> list[Look]:
-    return [Look(Path(f"{number}-{name}.mp4")) for number, name in enumerate(names)]
+def segments(*names: str) -> list[Segment]:
+    return [Segment(Path(f"{number}-{name}.mp4")) for number, name in enumerate(names)]
 
 
-def outcome(found: Decoded | UnreadableVideo) -> int | str:
+def outcome(found: VideoFrames | UnreadableVideo) -> int | str:
     return found.reason if isinstance(found, UnreadableVideo) else int(found.pixels.max())
 
 
-def decoded(decoding: DecodingAhead, wanted: Sequence[Look]) -> list[int | str]:
+def decoded(decoding: PrefetchDecoder, wanted: Sequence[Segment]) -> list[int | str]:
     found = list(decoding.stream(wanted))
-    assert [look for look, _ in found] == list(wanted)
+    assert [segment for segment, _ in found] == list(wanted)
     return [outcome(one) for _, one in found]
 
 
 def test_a_decoder_that_dies_hangs_or_complains_costs_its_video() -> None:
-    wanted = looks("fine", "dies", "fine", "bad", "hangs", "fine", "dies", "fine")
-    with DecodingAhead(Troubled(), workers=2, ahead=3, max_seconds=5) as decoding:
+    wanted = segments("fine", "dies", "fine", "bad", "hangs", "fine", "dies", "fine")
+    with PrefetchDecoder(Troubled(), workers=2, ahead=3, max_seconds=5) as decoding:
         found = decoded(decoding, wanted)
     assert found == [0, "signal_11", 2, "damaged", "timeout", 5, "signal_11", 7]
 
 
 def test_leaving_early_ends_the_workers_at_once() -> None:
     before = threading.active_count()
-    with DecodingAhead(Troubled(), workers=1, ahead=4) as decoding:
-        assert outcome(next(decoding.stream(looks("fine", "hangs", "hangs")))[1]) == 0
+    with PrefetchDecoder(Troubled(), workers=1, ahead=4) as decoding:
+        assert outcome(next(decoding.stream(segments("fine", "hangs", "hangs")))[1]) == 0
         began = time.monotonic()
     assert time.monotonic() - began < 5
     assert threading.active_count() == before
@@ -47,12 +48,12 @@ def test_leaving_early_ends_the_workers_at_once() -> None:
 
 @pytest.mark.integration
 def test_decoding_goes_on_while_the_model_works_but_not_too_far(tmp_path: Path) -> None:
-    wanted = [Look(tmp_path / f"{number}-told") for number in range(8)]
+    wanted = [Segment(tmp_path / f"{number}-told") for number in range(8)]
 
     def told() -> int:
         return len(list(tmp_path.iterdir()))
 
-    with DecodingAhead(Troubled(), workers=1, ahead=3) as decoding:
+    with PrefetchDecoder(Troubled(), workers=1, ahead=3) as decoding:
         stream = decoding.stream(wanted)
         next(stream)
         end = time.monotonic() + 60
@@ -65,9 +66,9 @@ def test_decoding_goes_on_while_the_model_works_but_not_too_far(tmp_path: Path) 
 
 
 def test_a_look_that_comes_twice_in_a_row_is_decoded_once() -> None:
-    (look,) = looks("fine")
-    with DecodingAhead(Troubled(), workers=2, ahead=4) as decoding:
-        first, second = (found for _, found in decoding.stream([look, look]))
+    (segment,) = segments("fine")
+    with PrefetchDecoder(Troubled(), workers=2, ahead=4) as decoding:
+        first, second = (found for _, found in decoding.stream([segment, segment]))
     assert first is second
 
 
@@ -87,22 +88,26 @@ def test_times_of_frames(
     clip: tuple[float, float] | None,
     times: tuple[float, ...],
 ) -> None:
-    frames, found = sampling.look(Look(clip_path, clip))
+    frames = sampling.sample(Segment(clip_path, clip))
     assert len(frames) == len(times)
-    assert found == pytest.approx(times, abs=0.13), "the nearest frame of a video of 4 a second"
+    assert frames.pts_seconds == pytest.approx(times, abs=0.13), (
+        "the nearest frame of a video of 4 a second"
+    )
 
 
 def test_pixel_bounds_keep_the_shape(clip_path: Path) -> None:
-    (_, height, width, _) = FrameSampling(frames=1, max_pixels=800).sample(clip_path)[0].shape
+    (_, height, width, _) = FrameSampling(frames=1, max_pixels=800).sample(clip_path).pixels.shape
     assert 600 <= height * width <= 800
     assert abs(width / height - 48 / 32) < 0.1
-    (_, *small, _) = FrameSampling(frames=1, size_px=12, max_pixels=800).sample(clip_path)[0].shape
+    (_, *small, _) = (
+        FrameSampling(frames=1, size_px=12, max_pixels=800).sample(clip_path).pixels.shape
+    )
     assert max(small) == 12
 
 
 def test_a_clip_that_begins_after_the_end_is_named(clip_path: Path) -> None:
     with pytest.raises(UnreadableVideo, match="clip_outside"):
-        FrameSampling(frames=2).look(Look(clip_path, (5.0, 6.0)))
+        FrameSampling(frames=2).sample(Segment(clip_path, (5.0, 6.0)))
 
 
 def test_rules_that_are_not_used_leave_no_trace() -> None:

@@ -1,9 +1,9 @@
 """Reading a video: upright frames with true times, or one named reason why not.
 
 Every frame of a file is decoded by PyAV in its strict mode, and counted against the packets, so
-that damage never passes for content. What the caller knows to be `whole` (checked, and its digest
-compared since) needs no second full reading: a few of its frames are fetched by seeking. Call
-these in a child process with limits: a codec may crash.
+that damage never passes for content. A `verified` file (checked before, its digest compared since)
+needs no second full reading: a few of its frames are fetched by seeking. Call these in a child
+process with limits: a codec may crash.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from storm.errors import UnreadableVideo
 from storm.videos.decoding.container import recognise
@@ -30,21 +28,10 @@ from storm.videos.decoding.readers import (
     read_by_seeking,
     read_in_order,
 )
+from storm.videos.frames import VideoFrames
 
 _HIDDEN_FRAMES = ("vp8", "mpeg4", "msmpeg4v3", "theora")  # a packet may show no frame
 DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Decoded frames of one video."""
-
-    frames: np.ndarray  # (T, H, W, 3) uint8 RGB, upright
-    pts_seconds: tuple[float, ...]  # of each frame, counted from the video's first
-    duration_seconds: float  # of the whole video
-
-    def __repr__(self) -> str:
-        return f"Clip({self.frames.shape}, {self.duration_seconds:.3f} s)"
 
 
 @dataclass(frozen=True)
@@ -179,7 +166,7 @@ def stream(
 
 def decode_all(
     path: str | Path, max_edge_px: int | None = None, *, limits: Limits = DEFAULT_LIMITS
-) -> Clip:
+) -> VideoFrames:
     """Every frame, scaled down so that the longer edge is at most `max_edge_px`."""
     info = probe(path, limits)
     return fetch(path, info, range(info.frames), max_edge_px, limits=limits)
@@ -190,16 +177,16 @@ def decode_at(
     pts_seconds: Sequence[float],
     max_edge_px: int | None = None,
     *,
-    whole: bool = False,
+    verified: bool = False,
     limits: Limits = DEFAULT_LIMITS,
-) -> Clip:
+) -> VideoFrames:
     """The frame nearest to each time, in the order asked for (the same frame may come twice).
 
-    `whole`: this very file was checked before, so what isn't asked for need not be read again.
+    `verified`: this very file was checked before, so what isn't asked for need not be read again.
     """
     info = probe(path, limits)
     asked = [info.nearest(time) for time in pts_seconds]
-    return fetch(path, info, asked, max_edge_px, whole=whole, limits=limits)
+    return fetch(path, info, asked, max_edge_px, verified=verified, limits=limits)
 
 
 def fetch(
@@ -208,9 +195,9 @@ def fetch(
     indices: Sequence[int],
     max_edge_px: int | None = None,
     *,
-    whole: bool = False,
+    verified: bool = False,
     limits: Limits = DEFAULT_LIMITS,
-) -> Clip:
+) -> VideoFrames:
     """Frames of a probed video by index, in the order asked for."""
     target = info.target(max_edge_px)
     wanted = sorted(set(indices))
@@ -222,7 +209,7 @@ def fetch(
             f"lower max_edge_px: {path}",
         )
     frames = None
-    if whole and info.ticks and info.key_ticks:
+    if verified and info.ticks and info.key_ticks:
         ticks = [info.ticks[i] for i in wanted]
         frames = read_by_seeking(Path(path), info.container, ticks, info.key_ticks, target, limits)
     if frames is None:
@@ -230,7 +217,7 @@ def fetch(
     if list(indices) != wanted:
         place = {index: n for n, index in enumerate(wanted)}
         frames = frames[[place[i] for i in indices]]
-    return Clip(frames, tuple(info.pts_seconds[i] for i in indices), info.duration_seconds)
+    return VideoFrames(frames, tuple(info.pts_seconds[i] for i in indices))
 
 
 @dataclass(frozen=True)

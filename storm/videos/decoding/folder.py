@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from storm.errors import UnreadableVideo
+from storm.videos.frames import VideoFrames
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -37,16 +38,15 @@ class FrameFolder:
     def duration_seconds(self) -> float:
         return len(self.paths) / self.fps
 
-    def frames_at(
-        self, times: Sequence[float], max_edge_px: int | None
-    ) -> tuple[np.ndarray, tuple[float, ...]]:
-        """The frames (T, H, W, 3) uint8 RGB nearest to each time, and their times."""
+    def frames_at(self, times: Sequence[float], max_edge_px: int | None) -> VideoFrames:
+        """Return the frame nearest to each time."""
         last = len(self.paths) - 1
         numbers = [min(last, max(0, round(time * self.fps))) for time in times]
         scale = min(1.0, (max_edge_px or np.inf) / max(self.height_px, self.width_px))
         size = (max(1, round(self.width_px * scale)), max(1, round(self.height_px * scale)))
         read = {n: _read(self.paths[n], size) for n in dict.fromkeys(numbers)}
-        return np.stack([read[n] for n in numbers]), tuple(n / self.fps for n in numbers)
+        pixels = np.stack([read[n] for n in numbers])
+        return VideoFrames(pixels, tuple(n / self.fps for n in numbers))
 
 
 def _read(path: Path, size: tuple[int, int] | None = None) -> np.ndarray:

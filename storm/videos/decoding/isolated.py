@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ import numpy as np
 from storm.errors import ChildFailed, UnreadableVideo
 from storm.process.run_child import Event, run_child
 from storm.videos.decoding.sampling import FrameSampling
+from storm.videos.frames import VideoFrames
 
 MAX_MEMORY_BYTES = 16 << 30  # address space; decoders map far more than they use
 MAX_SECONDS = 900.0
 
 
-def sample_isolated(
-    sampling: FrameSampling, path: Path
-) -> tuple[np.ndarray, tuple[float, ...], float]:
-    """Frames (T, H, W, 3) uint8, their times, and the seconds that decoding took.
+def sample_isolated(sampling: FrameSampling, path: Path) -> VideoFrames:
+    """Frames of a file, decoded in a child process.
 
     Raises UnreadableVideo, also where the decoder dies or takes more than MAX_SECONDS.
     """
@@ -39,7 +37,7 @@ def sample_isolated(
             raise UnreadableVideo(end.reason, f"the decoder ended without frames: {path}") from None
         if "unreadable" in found:
             raise UnreadableVideo(*found["unreadable"])
-        return np.load(pixels), tuple(found["pts_seconds"]), found["seconds"]
+        return VideoFrames(np.load(pixels), tuple(found["pts_seconds"]), found["seconds"])
 
 
 def limit_process() -> None:
@@ -51,12 +49,11 @@ def limit_process() -> None:
 def _sample(sampling: FrameSampling, path: Path, out: Path, emit: Any) -> None:
     """In the child."""
     limit_process()
-    began = time.perf_counter()
     try:
-        frames, times = sampling.sample(path)
+        frames = sampling.sample(path)
     except UnreadableVideo as fault:
         event: Event = {"unreadable": [fault.reason, fault.detail]}
     else:
-        event = {"pts_seconds": times, "seconds": time.perf_counter() - began}
-        np.save(out, frames)
+        event = {"pts_seconds": frames.pts_seconds, "seconds": frames.decode_seconds}
+        np.save(out, frames.pixels)
     emit(event)

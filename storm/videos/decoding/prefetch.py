@@ -1,7 +1,7 @@
 """Decoding ahead of a model: worker processes with limits, results in the order asked for.
 
-    with DecodingAhead(sampling, workers=4, ahead=16) as decoding:
-        for look, found in decoding.stream(looks): ...   # Decoded, or UnreadableVideo
+    with PrefetchDecoder(sampling, workers=4, ahead=16) as decoding:
+        for segment, frames in decoding.stream(segments): ...   # VideoFrames, or UnreadableVideo
 
 A worker that dies or hangs costs the video that it was reading; another takes its place. What is
 not shown is not decoded: an hour is no more work than a minute.
@@ -13,32 +13,20 @@ import contextlib
 import queue
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-
-import numpy as np
 
 from storm.errors import UnreadableVideo
 from storm.process.run_child import child_environment
 from storm.videos.decoding.isolated import MAX_SECONDS, limit_process
-from storm.videos.decoding.sampling import FrameSampling, Look
+from storm.videos.decoding.sampling import FrameSampling, Segment
+from storm.videos.frames import VideoFrames
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """Frames of one look at a video."""
-
-    pixels: np.ndarray  # (T, H, W, 3) uint8 RGB
-    pts_seconds: tuple[float, ...]
-    seconds: float  # that decoding took
-
-
-class DecodingAhead:
+class PrefetchDecoder:
     """Decodes at most `ahead` videos beyond the one that is taken next."""
 
     def __init__(
@@ -55,31 +43,36 @@ class DecodingAhead:
         for worker in self._workers:
             self._idle.put(worker)
 
-    def stream(self, looks: Iterable[Look]) -> Iterator[tuple[Look, Decoded | UnreadableVideo]]:
-        """What each look shows, in order. A look that comes twice in a row is decoded once."""
-        source, waiting = iter(looks), deque[tuple[Look, Future[Decoded | UnreadableVideo]]]()
+    def stream(
+        self, segments: Iterable[Segment]
+    ) -> Iterator[tuple[Segment, VideoFrames | UnreadableVideo]]:
+        """Frames of each segment, in order. One that comes twice in a row is decoded once."""
+        source, waiting = (
+            iter(segments),
+            deque[tuple[Segment, Future[VideoFrames | UnreadableVideo]]](),
+        )
         exhausted = False
         while waiting or not exhausted:
             while not exhausted and len(waiting) <= self.ahead:
-                look = next(source, None)
-                if look is None:
+                segment = next(source, None)
+                if segment is None:
                     exhausted = True
-                elif waiting and waiting[-1][0] == look:
-                    waiting.append((look, waiting[-1][1]))
+                elif waiting and waiting[-1][0] == segment:
+                    waiting.append((segment, waiting[-1][1]))
                 else:
-                    waiting.append((look, self._threads.submit(self._decode, look)))
+                    waiting.append((segment, self._threads.submit(self._decode, segment)))
             if waiting:
-                look, future = waiting.popleft()
-                yield look, future.result()
+                segment, future = waiting.popleft()
+                yield segment, future.result()
 
-    def _decode(self, look: Look) -> Decoded | UnreadableVideo:
+    def _decode(self, segment: Segment) -> VideoFrames | UnreadableVideo:
         worker = self._idle.get()
         try:
-            return worker.decode(look, self.max_seconds)
+            return worker.decode(segment, self.max_seconds)
         finally:
             self._idle.put(worker)
 
-    def __enter__(self) -> DecodingAhead:
+    def __enter__(self) -> PrefetchDecoder:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,26 +92,26 @@ class _Worker:
         self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
         self._ready = False
 
-    def decode(self, look: Look, max_seconds: float) -> Decoded | UnreadableVideo:
+    def decode(self, segment: Segment, max_seconds: float) -> VideoFrames | UnreadableVideo:
         process, pipe = self._running = self._running or self._start()
         reason = "timeout"
         try:
             if not self._ready:  # its start doesn't count against the video
                 pipe.send(self.sampling)
                 self._ready = pipe.recv()
-            pipe.send(look)
+            pipe.send(segment)
             if pipe.poll(max_seconds):
                 return pipe.recv()
         except (EOFError, OSError):
             code = process.wait(5)
             reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
         self.stop()
-        return UnreadableVideo(reason, f"the decoder ended without frames: {look.path}")
+        return UnreadableVideo(reason, f"the decoder ended without frames: {segment.path}")
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
         ours, theirs = Pipe()
         with theirs:
-            call = f"from storm.videos.ahead import serve; serve({theirs.fileno()})"
+            call = f"from storm.videos.decoding.prefetch import serve; serve({theirs.fileno()})"
             process = subprocess.Popen(
                 [sys.executable, "-c", call],
                 pass_fds=[theirs.fileno()],
@@ -143,17 +136,14 @@ class _Worker:
 
 
 def serve(fd: int) -> None:
-    """In the worker: the sampling, then looks in, what they show out; ends with the other side."""
+    """In the worker: the sampling, then segments in, frames out; ends with the other side."""
     limit_process()
     with Connection(fd) as pipe, contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         sampling: FrameSampling = pipe.recv()
         pipe.send(True)
         while True:
-            look = pipe.recv()
-            began = time.perf_counter()
+            segment = pipe.recv()
             try:
-                pixels, times = sampling.look(look, whole=True)
+                pipe.send(sampling.sample(segment, verified=True))
             except UnreadableVideo as fault:
                 pipe.send(fault)
-            else:
-                pipe.send(Decoded(pixels, times, time.perf_counter() - began))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_serializer
 
 from storm.errors import UnreadableVideo
+from storm.videos.frames import VideoFrames
 
 
 @dataclass(frozen=True)
-class Look:
-    """What to look at: a video file or a folder of frames, all of it or a part."""
+class Segment:
+    """A video file or a folder of frames, all of it or a part."""
 
     path: Path
     clip_seconds: tuple[float, float] | None = None  # start and end; None: the whole
@@ -48,46 +50,49 @@ class FrameSampling(BaseModel):
     def identity(self) -> dict[str, Any]:
         return self.model_dump()
 
-    def sample(self, path: Path, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
-        """Frames (T, H, W, 3) uint8 RGB and their times in seconds; raises UnreadableVideo.
+    def sample(self, video: Path | Segment, *, verified: bool = False) -> VideoFrames:
+        """Decode the sampled frames of a file, or of a segment of it or of a folder of frames.
 
-        `whole`: the file was checked before, as whatever a `VideoStage` locates was.
+        Args:
+            video: The file or the segment. Times count from the segment's start.
+            verified: The file was checked before, as whatever a `VideoStage` locates was.
+
+        Raises:
+            UnreadableVideo: With a reason such as `missing`, `damaged` or `clip_outside`.
         """
-        return self.look(Look(path), whole=whole)
-
-    def look(self, look: Look, *, whole: bool = False) -> tuple[np.ndarray, tuple[float, ...]]:
-        """As `sample`, of a part or of a folder of frames; times count from the part's start."""
         from storm.videos.decoding.decode import fetch, probe
         from storm.videos.decoding.folder import FrameFolder
 
-        if look.frames_fps is not None:
-            folder = FrameFolder.open(look.path, look.frames_fps)
-            start, times = self._times(look, folder.duration_seconds)
+        began = time.perf_counter()
+        segment = Segment(video) if isinstance(video, Path) else video
+        if segment.frames_fps is not None:
+            folder = FrameFolder.open(segment.path, segment.frames_fps)
+            start, times = self._times(segment, folder.duration_seconds)
             edge = self._max_edge(folder.height_px, folder.width_px)
-            frames, found = folder.frames_at(times, edge)
+            frames = folder.frames_at(times, edge)
         else:
-            info = probe(look.path)
-            start, times = self._times(look, info.duration_seconds)
+            info = probe(segment.path)
+            start, times = self._times(segment, info.duration_seconds)
             edge = self._max_edge(info.height_px, info.width_px)
-            indices = [info.nearest(time) for time in times]
-            clip = fetch(look.path, info, indices, edge, whole=whole)
-            frames, found = clip.frames, clip.pts_seconds
-        return frames, tuple(max(0.0, time - start) for time in found)
+            indices = [info.nearest(pts) for pts in times]
+            frames = fetch(segment.path, info, indices, edge, verified=verified)
+        from_start = tuple(max(0.0, pts - start) for pts in frames.pts_seconds)
+        return VideoFrames(frames.pixels, from_start, time.perf_counter() - began)
 
-    def _times(self, look: Look, duration: float) -> tuple[float, tuple[float, ...]]:
+    def _times(self, segment: Segment, duration: float) -> tuple[float, tuple[float, ...]]:
         """Where the part starts, and the times to look at, from the video's start."""
         from storm.videos.decoding.decode import interval_middles
 
-        start, end = look.clip_seconds or (0.0, duration)
+        start, end = segment.clip_seconds or (0.0, duration)
         if start >= duration:
             raise UnreadableVideo(
-                "clip_outside", f"expected {duration:.2f} s to reach {start:.2f} s: {look.path}"
+                "clip_outside", f"expected {duration:.2f} s to reach {start:.2f} s: {segment.path}"
             )
         length = min(end, duration) - start
         count = self.frames
         if self.fps is not None:
             count = max(1, min(count, round(length * self.fps)))
-        return start, tuple(start + time for time in interval_middles(length, count))
+        return start, tuple(start + middle for middle in interval_middles(length, count))
 
     def _max_edge(self, height_px: int, width_px: int) -> int | None:
         """The longest edge that both bounds allow; None where neither is set."""
