@@ -34,9 +34,9 @@ class Store:
         return self.root / "logs"
 
     @property
-    def answers(self) -> Path:
+    def response_cache(self) -> Path:
         """What models behind servers have said, by request; it outlives the artifacts."""
-        return self.root / "answers"
+        return self.root / "response_cache"
 
     def artifact(self, stage: str, fingerprint: str) -> Artifact:
         return Artifact(self.root / stage / fingerprint[:16], stage, fingerprint)

@@ -28,7 +28,7 @@ class ChatJudge:
     """
 
     def __init__(self, config: ChatConfig, folder: Path):
-        self._client = ChatClient(config, folder / "answers", folder / "ledger.jsonl")
+        self._client = ChatClient(config, folder / "response_cache", folder / "usage.jsonl")
 
     @property
     def name(self) -> str:

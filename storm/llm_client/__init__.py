@@ -1,6 +1,6 @@
-"""Asking models behind OpenAI-compatible servers: many at once, nothing paid for twice.
+"""Client of models behind OpenAI-compatible servers: many at once, nothing paid for twice.
 
-client = ChatClient(ChatConfig(base_url=url, model="judge"), answers_folder, ledger_file)
+client = ChatClient(ChatConfig(base_url=url, model="judge"), cache_folder, usage_file)
 
 async def ask(question):
     return await client.ask([{"role": "user", "content": question}])
@@ -11,6 +11,6 @@ for question, reply in client.each(ask, questions):  # as they come, `concurrenc
 
 from storm.llm_client.client import ChatClient
 from storm.llm_client.config import ChatConfig, Message, NoReply, Reply
-from storm.llm_client.usage import Ledger
+from storm.llm_client.usage import UsageLog
 
-__all__ = ["ChatClient", "ChatConfig", "Ledger", "Message", "NoReply", "Reply"]
+__all__ = ["ChatClient", "ChatConfig", "Message", "NoReply", "Reply", "UsageLog"]

@@ -1,8 +1,7 @@
-"""Answers that were given, by the hash of the request, so that none is asked for twice.
+"""Cache of replies by the hash of the request, so that no request is paid for twice.
 
-They lie outside the artifacts and outlive them: `--refresh` makes rows anew from the same
-answers. Another seed, revision or instruction makes other requests; removing the folder
-forgets all.
+It is no artifact and outlives them: `--refresh` makes rows again from the same replies. Another
+seed, revision or instruction makes other requests; removing the folder forgets all.
 """
 
 from __future__ import annotations
@@ -15,27 +14,28 @@ from storm.artifacts.fs import digest, renamed_into
 from storm.llm_client.config import Reply
 
 
-class Answers:
-    """A file an answer: `<folder>/<first two digits>/<hash>.json`."""
+class ResponseCache:
+    """One file per reply: `<folder>/<first two digits>/<hash>.json`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def get(self, request: str) -> Reply | None:
-        """The answer to the request with this hash; a damaged file is no answer."""
+        """Return the reply to the request with this hash, None if there is no undamaged one."""
         try:
-            held = json.loads(self._path(request).read_bytes())
-            if held["sha256"] == digest([request, held["reply"]]):
-                return Reply(**held["reply"])
+            entry = json.loads(self._path(request).read_bytes())
+            if entry["sha256"] == digest([request, entry["reply"]]):
+                return Reply(**entry["reply"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             pass
         return None
 
     def put(self, request: str, reply: Reply) -> None:
-        said = asdict(reply)
-        held = {"sha256": digest([request, said]), "reply": said}
+        """Store the reply to a request."""
+        fields = asdict(reply)
+        entry = {"sha256": digest([request, fields]), "reply": fields}
         with renamed_into(self._path(request)) as temporary:  # not synced: the digest tells
-            temporary.write_text(json.dumps(held) + "\n")
+            temporary.write_text(json.dumps(entry) + "\n")
 
     def _path(self, request: str) -> Path:
         return self.folder / request[:2] / f"{request}.json"

@@ -1,4 +1,4 @@
-"""What to ask which server, how patiently, and how much it may cost."""
+"""Settings of a model behind a server, and the types of a conversation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 
 Message = dict[str, Any]  # of the chat completions API: {"role": ..., "content": text or parts}
@@ -17,7 +18,7 @@ Message = dict[str, Any]  # of the chat completions API: {"role": ..., "content"
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model said, and what it took."""
+    """A model's reply and the tokens it took."""
 
     text: str
     finish: str = "stop"  # `length`: cut at max_tokens; `refusal`, `content_filter`: it won't
@@ -26,46 +27,42 @@ class Reply:
 
 
 class NoReply(Exception):
-    """One request got no usable answer; the others may. `reason` is a slug, e.g. `timeout`."""
+    """One request got no usable answer; others may. `reason` is a slug, e.g. `timeout`."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
         self.reason, self.detail = reason, detail
 
 
-class ChatConfig(BaseModel):
-    """A model behind a server. The key stands in the environment and nowhere else.
+class ChatConfig(FrozenModel):
+    """A model behind an OpenAI-compatible server; the key comes from the environment only.
 
-    What decides an answer is identity; where the server is, patience, prices and limits are not.
+    The fields that decide a reply are identity; address, retries, prices and limits are not.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str  # as the server's documentation gives it; most end with /v1
     model: str = Field(min_length=1)
-    revision: str = ""  # of the weights behind that name; another one is asked anew
-    max_tokens: int | None = Field(1024, ge=1)  # of an answer; None: not sent
+    revision: str = ""  # of the weights behind that name; another one makes other requests
+    max_tokens: int | None = Field(1024, ge=1)  # of a reply; None: not sent
     temperature: float | None = Field(0.0, ge=0)
-    seed: int | None = 0  # so is another seed
+    seed: int | None = 0
     extra: dict[str, Any] = Field(default_factory=dict)  # more fields of the request's body
 
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; unset: none is sent
     concurrency: int = Field(64, ge=1)  # requests in flight
-    request_seconds: float = Field(120, gt=0)  # for one request, to its last byte
-    deadline_seconds: float = Field(600, gt=0)  # for one answer, with all tries and waits
-    attempts: int = Field(6, ge=1)
-    backoff_seconds: float = Field(1.0, gt=0)  # before the second try; doubles, with jitter
-    breaker: int = Field(8, ge=1)  # so many failing in a row, three times each, stop the stage
+    request_seconds: float = Field(120, gt=0)  # for one try, to its last byte
+    attempts: int = Field(6, ge=1)  # tries per request; between them the SDK waits
+    breaker: int = Field(8, ge=1)  # requests without an answer in a row that stop the stage
     max_reply_bytes: int = Field(1 << 18, ge=1024)
 
     usd_per_million_tokens_in: float = Field(0.0, ge=0)
     usd_per_million_tokens_out: float = Field(0.0, ge=0)
-    max_requests: int | None = Field(None, ge=1)  # over all starts of a stage, tries included
+    max_requests: int | None = Field(None, ge=1)  # over all starts of a stage, every try counts
     max_cost_usd: float | None = Field(None, gt=0)
 
     @field_validator("base_url")
     @classmethod
-    def _plain(cls, value: str) -> str:
+    def _without_secrets(cls, value: str) -> str:
         url = urlsplit(value)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError("expected http://HOST/v1 or https://HOST/v1")
@@ -80,26 +77,32 @@ class ChatConfig(BaseModel):
             raise ValueError("expected a price per million tokens for max_cost_usd, found none")
         return self
 
+    @property
+    def server(self) -> str:
+        """Model and address, for messages."""
+        return f"{self.model} at {self.base_url}"
+
     def identity(self) -> dict[str, Any]:
+        """Return the fields that decide a reply."""
         names = ("model", "revision", "max_tokens", "temperature", "seed", "extra")
         return {name: getattr(self, name) for name in names}
 
     def body(self, messages: Sequence[Message]) -> dict[str, Any]:
-        """The request: the same bytes for the same question."""
+        """Return a request's body: the same one for the same messages."""
         optional = {n: getattr(self, n) for n in ("max_tokens", "temperature", "seed")}
         given = {name: value for name, value in optional.items() if value is not None}
         return {"model": self.model, "messages": list(messages), **given, **self.extra}
 
-    def cost_usd(self, spent: Mapping[str, int]) -> float:
-        """Of the tokens in a ledger's total."""
+    def cost_usd(self, counts: Mapping[str, int]) -> float:
+        """Return the price of a usage log's tokens."""
         per_million = (
-            spent.get("tokens_in", 0) * self.usd_per_million_tokens_in
-            + spent.get("tokens_out", 0) * self.usd_per_million_tokens_out
+            counts.get("tokens_in", 0) * self.usd_per_million_tokens_in
+            + counts.get("tokens_out", 0) * self.usd_per_million_tokens_out
         )
         return per_million / 1e6
 
     def key(self) -> str:
-        """The API key, or '' if there is none; never shown in an error."""
+        """Return the API key, or '' if there is none; it never appears in an error."""
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise ConfigError(f"expected printable ASCII in ${self.api_key_env}, found other bytes")

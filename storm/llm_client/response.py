@@ -1,46 +1,39 @@
-"""What a server's response means: an answer, another try, or the end of it."""
+"""Parsing of responses: a completion as a Reply, an HTTP status as an error."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from storm.errors import StageFailed
 from storm.llm_client.config import NoReply, Reply
 
-_SHOWN = 300  # characters of a response that an error repeats
+_EXCERPT = 300  # characters of a response that an error repeats
 
 
-class TryAgain(Exception):
-    """A failure that may pass. `limited`: the server is well and asks for patience."""
+def parse_completion(text: str) -> Reply:
+    """Return the reply in a chat completion's JSON.
 
-    def __init__(self, reason: str, detail: str, retry_after: float | None = None):
-        super().__init__(reason)
-        self.reason, self.detail, self.retry_after = reason, detail, retry_after
-        self.limited = reason == "http_429" or retry_after is not None
-
-
-def reply_of(text: str) -> Reply:
-    """The answer in a response's JSON. Raises TryAgain if it isn't one."""
+    Raises:
+        ValueError: If the text is no chat completion.
+    """
     try:
         data = json.loads(text)
         choice = data["choices"][0]
         message = choice["message"]
-        refusal, content = message.get("refusal"), message.get("content")
-        said = refusal or content or ""
+        refusal = message.get("refusal")
+        content = refusal or message.get("content") or ""
+        if not isinstance(content, str):
+            raise TypeError(f"expected a text as content, found {type(content).__name__}")
         finish = "refusal" if refusal else str(choice.get("finish_reason") or "stop")
-        if not isinstance(said, str):
-            raise TypeError(f"expected a text as content, found {type(said).__name__}")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as e:
-        what = "an empty body" if not text.strip() else f"{short(text)!r} ({type(e).__name__})"
-        raise TryAgain("not_json", f"expected a chat completion, found {what}") from None
-    used = data.get("usage")
-    said = said.encode(errors="replace").decode()  # half a surrogate pair can't be stored
-    return Reply(said, finish, _count(used, "prompt_tokens"), _count(used, "completion_tokens"))
+        body = f"{excerpt(text)!r} ({type(e).__name__})" if text.strip() else "an empty body"
+        raise ValueError(f"expected a chat completion, found {body}") from None
+    usage = data.get("usage")
+    content = content.encode(errors="replace").decode()  # half a surrogate pair can't be stored
+    return Reply(
+        content, finish, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    )
 
 
 def _count(usage: Any, name: str) -> int:
@@ -48,50 +41,51 @@ def _count(usage: Any, name: str) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def trouble_of(
-    status: int, headers: Mapping[str, str], text: str, where: str, key_variable: str
-) -> Exception:
-    """What to raise for a response that is no answer."""
-    said = f"{status} {short(text)!r}"
-    passes = status in (408, 409, 425) or status >= 500
-    if passes or (status == 429 and "insufficient_quota" not in text):
-        wait = retry_after_seconds(headers)
-        return TryAgain(f"http_{status}", f"the server answers {said}", wait)
-    remedy = {
+def error_for_status(
+    status: int, text: str, *, server: str, key_variable: str, tries: int
+) -> NoReply | StageFailed:
+    """Return the error for a status that is still there when no more tries are left.
+
+    What only concerns one request is a NoReply; what would stop every request is a StageFailed.
+
+    Args:
+        status: HTTP status, any but 2xx.
+        text: The response's body.
+        server: Model and address, for the message.
+        key_variable: The environment variable that holds the API key.
+        tries: How often a request is sent at most.
+    """
+    found = f"{status} {excerpt(text)!r}"
+    remedies = {
         401: f"put a valid key into ${key_variable}",
         402: "pay, or use another account",
         403: f"use a key in ${key_variable} that may use this model",
         404: "correct base_url (most end with /v1) or the model's name",
         405: "correct base_url (most end with /v1)",
-        429: "pay, or use another account",
-    }.get(status, "correct base_url: redirects are not followed" if status < 400 else None)
+        429: f"rate limit, {tries} tries: lower concurrency, or run again later",
+    }
+    remedy = remedies.get(status)
+    if is_out_of_quota(status, text):
+        remedy = "pay, or use another account"
+    elif status < 400:
+        remedy = "correct base_url: redirects are not followed"
     if remedy:
-        return StageFailed(f"{where}: expected an answer, found {said}: {remedy}")
-    return NoReply(f"http_{status}", f"the server refuses this request: {said}")
+        return StageFailed(f"{server}: expected an answer, found {found}: {remedy}")
+    if is_retried(status):
+        return NoReply(f"http_{status}", f"the server answers {found}; {tries} tries")
+    return NoReply(f"http_{status}", f"the server refuses this request: {found}")
 
 
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After`, in seconds or as a date; None if there is none that makes sense.
-
-    A date is read against the server's own clock if it tells it (`Date`).
-    """
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            now = _date(headers["date"]) if "date" in headers else datetime.now(UTC)
-            seconds = (_date(value) - now).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+def is_retried(status: int) -> bool:
+    """Whether the SDK sends a request again after this status."""
+    return status in (408, 409, 429) or status >= 500
 
 
-def _date(value: str) -> datetime:
-    date = parsedate_to_datetime(value)
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+def is_out_of_quota(status: int, text: str) -> bool:
+    """Whether a 429 says that the account is empty, which no waiting changes."""
+    return status == 429 and "insufficient_quota" in text
 
 
-def short(text: str) -> str:
-    """A line of it, for a person."""
-    return " ".join(text[: 2 * _SHOWN].split())[:_SHOWN]
+def excerpt(text: str) -> str:
+    """Return the beginning of a text as one line."""
+    return " ".join(text[: 2 * _EXCERPT].split())[:_EXCERPT]

@@ -23,8 +23,8 @@ class TeacherSetup:
     """Where a teacher works; nothing of it changes what the teacher writes."""
 
     device: str
-    answers: Path  # folder of what servers have said, by request
-    ledger: Path  # file that counts what was asked and spent for this artifact
+    response_cache: Path  # folder of the replies of servers, by request
+    usage_log: Path  # file that counts requests and tokens of this artifact
 
 
 class Teacher(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from storm.llm_client import ChatClient, ChatConfig, Ledger, Message, NoReply, Reply
+from storm.llm_client import ChatClient, ChatConfig, Message, NoReply, Reply, UsageLog
 from storm.records import Rejected, ThoughtPrompt
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import Thought, dialogue
@@ -40,15 +40,15 @@ class EndpointTeacher:
         def build(self, setup: TeacherSetup) -> EndpointTeacher:
             return EndpointTeacher(self, setup)
 
-        def facts(self, ledger: Path) -> dict[str, float]:
-            """What was asked and spent, for the manifest."""
-            return Ledger(ledger).facts(self.chat)
+        def facts(self, usage_log: Path) -> dict[str, float]:
+            """Return requests, tokens and cost for the manifest."""
+            return UsageLog(usage_log).facts(self.chat)
 
     def __init__(self, config: Config, setup: TeacherSetup):
         self.config = config
         extra = {**_FORMATS[config.response_format], **config.chat.extra}
         chat = config.chat.model_copy(update={"extra": extra})
-        self.client = ChatClient(chat, setup.answers, setup.ledger)
+        self.client = ChatClient(chat, setup.response_cache, setup.usage_log)
 
     def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
         """One outcome a request, as they come; `chat.concurrency` are in flight.

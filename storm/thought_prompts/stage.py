@@ -13,7 +13,7 @@ from storm.records import Rejected, ThoughtPrompt
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.videos.stage import VideoStage
 
-_LEDGER = "spending.jsonl"
+_USAGE_LOG = "usage.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
         return {s.id: s.video_id for s in self.videos.rows(store)}  # read keyframes once
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
-        ledger = context.artifact.path / _LEDGER
-        setup = TeacherSetup(context.runtime.device, context.store.answers, ledger)
+        usage_log = context.artifact.path / _USAGE_LOG
+        setup = TeacherSetup(context.runtime.device, context.store.response_cache, usage_log)
         teacher = self.teacher.build(setup)
         samples = {s.id: s for s in self.videos.rows(context.store, set(ids))}
         seen = {s.video_id for s in samples.values()}
@@ -60,4 +60,4 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
     def facts(self, store: Store) -> dict[str, Any]:
         """What a teacher that costs something asked and spent."""
         facts = getattr(self.teacher, "facts", None)
-        return facts(self.artifact(store).path / _LEDGER) if facts else {}
+        return facts(self.artifact(store).path / _USAGE_LOG) if facts else {}

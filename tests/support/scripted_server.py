@@ -42,6 +42,7 @@ class ScriptedServer:
         self.script = script
         self.seen: Counter[str] = Counter()  # canonical bodies
         self.keys: list[str] = []  # Authorization headers
+        self.heads: list[str] = []  # of all requests
         self.flying = self.most_flying = 0
 
     @property
@@ -84,10 +85,12 @@ class ScriptedServer:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                named = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                self.heads.append(head)
+                lines = head.split("\r\n")
+                named = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
                 body = await reader.readexactly(int(named["content-length"]))
-                self.keys += [h.split(": ", 1)[1] for h in head if h.lower().startswith("authori")]
+                self.keys += [h.split(": ", 1)[1] for h in lines if h.lower().startswith("authori")]
                 self.flying += 1
                 self.most_flying = max(self.most_flying, self.flying)
                 try:

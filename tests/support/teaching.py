@@ -13,7 +13,7 @@ from storm.records import Keyframes, VideoSample
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.videos.decoding.encode import jpeg
 
-NO_SETUP = TeacherSetup("cpu", Path("/dev/null/answers"), Path("/dev/null/ledger"))  # unused
+NO_SETUP = TeacherSetup("cpu", Path("/dev/null/cache"), Path("/dev/null/usage"))  # unused
 REASONS = ("first", "motion_peak", "last")
 
 

@@ -34,13 +34,13 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chat_for(server: ScriptedServer, **config: Any) -> ChatConfig:
-    quick = {"backoff_seconds": 0.01, "request_seconds": 30, "api_key_env": "TEACHER_KEY"}
+    quick = {"request_seconds": 30, "api_key_env": "TEACHER_KEY"}
     return ChatConfig(base_url=server.url, **{"model": "m", **quick, **config})
 
 
 def write(server: ScriptedServer, folder: Path, *names: str, **config: Any) -> dict[str, Any]:
     chat = chat_for(server, **config.pop("chat", {}))
-    setup = TeacherSetup("cpu", folder / "answers", folder / "ledger")
+    setup = TeacherSetup("cpu", folder / "cache", folder / "usage")
     teacher = EndpointTeacher.Config(chat=chat, **config).build(setup)
     requests = [teacher_request(name) for name in names or ("q0",)]
     return {outcome.id: outcome for outcome in teacher.write(requests)}
@@ -136,7 +136,7 @@ def files(root: Path) -> Iterator[Path]:
 
 
 def answered(root: Path) -> list[Path]:
-    return [path for path in files(root / "answers") if path.suffix == ".json"]
+    return [path for path in files(root / "response_cache") if path.suffix == ".json"]
 
 
 @pytest.mark.integration
@@ -170,7 +170,7 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
         assert manifest["facts"]["cost_usd"] == pytest.approx(tokens * 2e-6)
         assert set(server.keys) == {f"Bearer {KEY}"}
     assert not [p for p in files(root) if KEY.encode() in p.read_bytes()]
-    assert [p for p in files(root / "answers") if b"my key is ***" in p.read_bytes()]
+    assert [p for p in files(root / "response_cache") if b"my key is ***" in p.read_bytes()]
 
 
 @pytest.mark.integration

@@ -156,7 +156,7 @@ def test_a_real_server_and_the_local_teacher_say_the_same(
     served: str, speaking: Path, tmp_path: Path
 ) -> None:
     chat = ChatConfig(base_url=served, model=str(speaking), max_tokens=6, api_key_env="NO_KEY")
-    setup = TeacherSetup("cpu", tmp_path / "answers", tmp_path / "ledger")
+    setup = TeacherSetup("cpu", tmp_path / "cache", tmp_path / "usage")
     config = EndpointTeacher.Config(chat=chat)
     over_http = {o.id: o for o in config.build(setup).write(REQUESTS)}
     here = {o.id: o for o in local(PretrainedTeacher(path=speaking)).build(setup).write(REQUESTS)}
@@ -166,7 +166,7 @@ def test_a_real_server_and_the_local_teacher_say_the_same(
         assert isinstance(row, ThoughtPrompt)
         assert isinstance(other, ThoughtPrompt), other
         assert (row.prompt, row.steps) == (other.prompt, other.steps)
-    facts = config.facts(setup.ledger)
+    facts = config.facts(setup.usage_log)
     assert (facts["requests"], facts["answers"]) == (3, 3)
     assert facts["tokens_out"] >= 3
     assert facts["tokens_in"] > 300

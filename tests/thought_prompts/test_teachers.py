@@ -68,7 +68,7 @@ def config(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def setup(tmp_path: Path) -> TeacherSetup:
-    return TeacherSetup("cpu", tmp_path / "answers", tmp_path / "ledger")
+    return TeacherSetup("cpu", tmp_path / "cache", tmp_path / "usage")
 
 
 def test_one_outcome_a_request_whatever_its_neighbours(config: Any, setup: TeacherSetup) -> None:
