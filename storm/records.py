@@ -163,7 +163,7 @@ class Checkpoint:
 class Prediction:
     """A student's answer to one question under one intervention."""
 
-    id: str  # question id and intervention, joined by '#'
+    id: str  # unique; made of question_id and intervention, never parsed
     question_id: str
     video_id: str
     intervention: str
@@ -212,9 +212,11 @@ class Latency:
 class Score:
     """One number of the results."""
 
-    id: str  # arm and measure, joined by '/'
-    arm: str
-    measure: str
+    id: str  # unique; made of the four below, never parsed
+    arm: str  # storm, direct, shuffled or chance
+    variant: str  # other videos, e.g. `4 swaps`; '' for the profile's own
+    measure: Literal["accuracy", "follows_donor"]
+    condition: str  # the intervention on the latents
     value: float  # 0 to 1
     low: float  # 95 % interval, clustered by video
     high: float

@@ -20,17 +20,18 @@ from storm.videos.stage import VideoStage
 if TYPE_CHECKING:
     from storm.student.interventions import Intervention
 
-# `none` first: the others are made from the latents that it leaves.
-Change = Literal["none", "zero", "mean", "swap"]
+NO_INTERVENTION = "none"
+SWAP = "swap"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 
-    `mean`: every slot is the mean over all questions. `swap`: another question's latents, drawn
-    without a fixed point from all; so no row depends on shards or on what is pending. Multiple
-    choice is scored by its letter, anything else by equality of the stripped, lower-cased text.
+    For `mean`, every slot is the mean over all questions; for `swap`, the latents are those of
+    another question, drawn from all without a fixed point. So no row depends on shards or on what
+    is pending. Multiple choice is scored by its letter, anything else by equality of the stripped,
+    lower-cased text.
     """
 
     name: ClassVar[str] = "predictions"
@@ -41,63 +42,68 @@ class PredictionsStage(Stage[Prediction]):
     features: VideoFeaturesStage
     mode: Literal["direct", "latent"]
     dtype: Dtype
-    interventions: tuple[Change, ...] = ("none",)
+    interventions: tuple[str, ...] = (NO_INTERVENTION,)  # that one first: it leaves the latents
     max_new_tokens: int = 8
     seed: int = 0
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Yield an item per question and intervention; all but `none` depend on all questions."""
         weights = tuple(self.checkpoint.artifact(store).index().values())
         questions = self.videos.artifact(store).index()
         features = self.features.artifact(store).index()
-        samples = [
-            s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features
-        ]
-        everyone = digest(sorted(questions[s.id] for s in samples))  # mean and swap depend on all
+        samples = self._samples(store)
+        everyone = digest(sorted(questions[s.id] for s in samples))
         for sample in samples:
             own = (questions[sample.id], features[sample.video_id], *weights)
-            for change in self.interventions:
-                upstream = own if change == "none" else (*own, everyone)
-                yield f"{sample.id}#{change}", upstream
+            for intervention in self.interventions:
+                upstream = own if intervention == NO_INTERVENTION else (*own, everyone)
+                yield prediction_id(sample.id, intervention), upstream
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
+        """Yield the answers, one intervention after the other."""
         import torch
 
         from storm.student.interventions import named
 
         student = load_student(self.checkpoint, context, self.dtype)
-        pending, planned = set(ids), context.artifact.plan().items
-        questions = self._questions({i.id.rpartition("#")[0] for i in planned}, context)
-        all_latents = any(not i.endswith("#none") for i in ids)
+        pending = set(ids)
+        questions = self._questions(context)
+        unchanged = {prediction_id(sample.id, NO_INTERVENTION) for sample, _ in questions}
+        needs_latents = not pending <= unchanged
         latents: list[torch.Tensor] = []
-        for change in self.interventions:
-            if change == "none":
+        for name in self.interventions:
+            if name == NO_INTERVENTION:
                 donors = list(range(len(questions)))
             else:
                 donors = _derangement(len(questions), self.seed)
-            of_all = named(change, torch.stack(latents) if latents else None)
+            of_all = named(name, torch.stack(latents) if latents else None)
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
-                wanted = [f"{questions[i][0].id}#{change}" for i in rows]
-                mine = [i for i in wanted if i in pending]
-                if not mine and not (change == "none" and all_latents):
+                row_ids = [prediction_id(questions[i][0].id, name) for i in rows]
+                pending_ids = [id for id in row_ids if id in pending]
+                if not pending_ids and not (name == NO_INTERVENTION and needs_latents):
                     continue
-                context.begin(mine)
+                context.begin(pending_ids)
                 changed = of_all and of_all.of_rows([donors[i] for i in rows])  # the donors' rows
                 answers = self._answer(student, [questions[i] for i in rows], changed)
-                for i, item_id, answer in zip(rows, wanted, answers, strict=True):
-                    if change == "none" and answer.latents is not None:
+                for i, id, answer in zip(rows, row_ids, answers, strict=True):
+                    if name == NO_INTERVENTION and answer.latents is not None:
                         latents.append(answer.latents.float().cpu())
-                    if item_id in pending:
-                        donor = questions[donors[i]][0] if change == "swap" else None
-                        yield _prediction(item_id, questions[i][0], change, answer.text, donor)
-                context.emit({"progress": at + len(rows), "of": len(questions), "text": change})
+                    if id in pending:
+                        donor = questions[donors[i]][0] if name == SWAP else None
+                        yield _prediction(questions[i][0], name, answer.text, donor)
+                context.emit({"progress": at + len(rows), "of": len(questions), "text": name})
 
-    def _questions(
-        self, wanted: set[str], context: Context
-    ) -> list[tuple[VideoSample, VideoFeatures]]:
-        samples = list(self.videos.rows(context.store, wanted))
-        seen = {s.video_id for s in samples}
-        features = {f.id: f for f in self.features.rows(context.store, seen)}
+    def _samples(self, store: Store) -> list[VideoSample]:
+        """Return the test questions whose video has features."""
+        features = self.features.artifact(store).index()
+        return [s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features]
+
+    def _questions(self, context: Context) -> list[tuple[VideoSample, VideoFeatures]]:
+        """Return all questions by id, whatever is pending: `mean` and `swap` need all."""
+        samples = self._samples(context.store)
+        videos = {s.video_id for s in samples}
+        features = {f.id: f for f in self.features.rows(context.store, videos)}
         return [(s, features[s.video_id]) for s in sorted(samples, key=lambda s: s.id)]
 
     def _answer(
@@ -121,8 +127,13 @@ class PredictionsStage(Stage[Prediction]):
             )
 
 
+def prediction_id(question_id: str, intervention: str) -> str:
+    """Return the id of a prediction."""
+    return f"{question_id}#{intervention}"
+
+
 def _derangement(n: int, seed: int) -> list[int]:
-    """A donor for each of n questions, never itself (for n of at least 2)."""
+    """Return a donor for each of n questions, never itself (for n of at least 2)."""
     order = np.random.default_rng([seed, n]).permutation(n)
     donors = np.empty(n, dtype=int)
     donors[order] = np.roll(order, 1)
@@ -130,22 +141,25 @@ def _derangement(n: int, seed: int) -> list[int]:
 
 
 def _prediction(
-    item_id: str, sample: VideoSample, change: Change, text: str, donor: VideoSample | None
+    sample: VideoSample, intervention: str, response: str, donor: VideoSample | None
 ) -> Prediction:
-    predicted, correct = judge(text, len(sample.options), sample.answer)
-    donor_answer = ""
-    if donor is not None and donor.options:
-        said = donor.options[LETTERS.index(donor.answer)]
-        if said in sample.options:
-            donor_answer = LETTERS[sample.options.index(said)]
+    predicted, correct = judge(response, len(sample.options), sample.answer)
     return Prediction(
-        id=item_id,
+        id=prediction_id(sample.id, intervention),
         question_id=sample.id,
         video_id=sample.video_id,
-        intervention=change,
-        response=text,
+        intervention=intervention,
+        response=response,
         predicted=predicted,
         answer=sample.answer,
         correct=correct,
-        donor_answer=donor_answer,
+        donor_answer=_donor_answer(sample, donor),
     )
+
+
+def _donor_answer(sample: VideoSample, donor: VideoSample | None) -> str:
+    """Return the donor's answer as a letter of this question; '' if it is no option here."""
+    if donor is None or not donor.options:
+        return ""
+    text = donor.options[LETTERS.index(donor.answer)]
+    return LETTERS[sample.options.index(text)] if text in sample.options else ""

@@ -1,25 +1,30 @@
-"""The stage `results`: every arm's accuracy, with intervals, and what interventions do to it."""
+"""The stage `results`: every arm's accuracy, with intervals, also under interventions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.benchmarks.statistics import clustered_interval
-from storm.evaluation.predictions import PredictionsStage
+from storm.config import FrozenModel
+from storm.evaluation.predictions import NO_INTERVENTION, PredictionsStage
 from storm.records import Prediction, Score
 from storm.videos.stage import VideoStage
 
 
+class ArmLabel(FrozenModel):
+    """The name of an arm, and the videos that it was tested on."""
+
+    name: str
+    variant: str = ""  # '': the profile's own videos
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResultsStage(Stage[Score]):
-    """Arms by name; where a name stands twice, the one with the better accuracy counts.
-
-    An arm `direct/4` is the arm `direct` on videos with four swaps.
-    """
+    """Scores of each arm; of predictions with the same label, those with the best accuracy."""
 
     name: ClassVar[str] = "results"
     row: ClassVar[type] = Score
@@ -27,21 +32,23 @@ class ResultsStage(Stage[Score]):
 
     videos: VideoStage
     predictions: tuple[PredictionsStage, ...]
-    arms: tuple[str, ...]  # one for each of `predictions`
+    arms: tuple[ArmLabel, ...]  # one for each of `predictions`
     seed: int
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return the scores' ids; each depends on all predictions."""
         digests = []
         for stage in self.predictions:
             digests += [f"{k}={v}" for k, v in sorted(stage.artifact(store).index().items())]
         return [(score.id, tuple(digests)) for score in self._scores(store)]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Score]:
+        """Yield the scores."""
         wanted = set(ids)
         yield from (s for s in self._scores(context.store) if s.id in wanted)
 
     def _scores(self, store: Store) -> Iterator[Score]:
-        best: dict[str, list[Score]] = {}
+        best: dict[ArmLabel, list[Score]] = {}
         for arm, stage in zip(self.arms, self.predictions, strict=True):
             scores = [*self._of_arm(arm, list(stage.rows(store)))]
             if arm not in best or scores[0].value > best[arm][0].value:
@@ -50,28 +57,37 @@ class ResultsStage(Stage[Score]):
             yield from scores
         test = [s for s in self.videos.rows(store) if s.split == "test" and s.options]
         chance = sum(1 / len(s.options) for s in test) / max(1, len(test))
-        yield self._score("chance", "accuracy", chance, chance, chance, len(test))
+        interval = (chance, chance, chance)
+        yield self._score(ArmLabel(name="chance"), "accuracy", NO_INTERVENTION, interval, len(test))
 
-    def _of_arm(self, arm: str, rows: Sequence[Prediction]) -> Iterator[Score]:
-        kinds = dict.fromkeys(row.intervention for row in rows)
-        for kind in sorted(kinds, key=lambda kind: kind != "none"):
-            mine = [row for row in rows if row.intervention == kind]
-            clusters = [row.video_id for row in mine]
-            measure = "accuracy" if kind == "none" else kind
-            found = clustered_interval([row.correct for row in mine], clusters)
-            yield self._score(arm, measure, *found, len(mine))
-            if any(row.donor_answer for row in mine):
-                follows = [row.predicted == row.donor_answer for row in mine]
-                found = clustered_interval(follows, clusters)
-                yield self._score(arm, f"{kind}_follows_donor", *found, len(mine))
+    def _of_arm(self, arm: ArmLabel, rows: Sequence[Prediction]) -> Iterator[Score]:
+        """Yield the accuracy without an intervention first, then those with one."""
+        interventions = dict.fromkeys(row.intervention for row in rows)
+        for intervention in sorted(interventions, key=lambda name: name != NO_INTERVENTION):
+            changed = [row for row in rows if row.intervention == intervention]
+            clusters = [row.video_id for row in changed]
+            accuracy = clustered_interval([row.correct for row in changed], clusters)
+            yield self._score(arm, "accuracy", intervention, accuracy, len(changed))
+            if any(row.donor_answer for row in changed):
+                follows = [row.predicted == row.donor_answer for row in changed]
+                share = clustered_interval(follows, clusters)
+                yield self._score(arm, "follows_donor", intervention, share, len(changed))
 
     def _score(
-        self, arm: str, measure: str, value: float, low: float, high: float, n: int
+        self,
+        arm: ArmLabel,
+        measure: Literal["accuracy", "follows_donor"],
+        condition: str,
+        interval: tuple[float, float, float],
+        n: int,
     ) -> Score:
+        value, low, high = interval
         return Score(
-            id=f"{arm}/{measure}",
-            arm=arm,
+            id="/".join(filter(None, (arm.name, arm.variant, measure, condition))),
+            arm=arm.name,
+            variant=arm.variant,
             measure=measure,
+            condition=condition,
             value=value,
             low=low,
             high=high,
@@ -81,21 +97,26 @@ class ResultsStage(Stage[Score]):
 
 
 def as_json(scores: Iterable[Score]) -> dict[str, Any]:
-    """The results as one JSON value; the layout is in the README."""
+    """Return the results as one JSON value.
+
+    Returns:
+        `{"arms": {name: ARM}, "chance": share}`, where an ARM has `accuracy`, `ci95`, `n`, `seed`,
+        and if there are any, `interventions: {name: {accuracy, follows_donor}}` and
+        `variants: {name: ARM}`.
+    """
     arms: dict[str, dict[str, Any]] = {}
     chance = None
     for score in scores:
         if score.arm == "chance":
             chance = score.value
             continue
-        name, _, swaps = score.arm.partition("/")
-        arm = arms.setdefault(name, {})
-        if swaps:
-            entry = {"accuracy": score.value, "ci95": [score.low, score.high], "n": score.n}
-            arm.setdefault("by_swaps", {})[swaps] = entry
-        elif score.measure == "accuracy":
+        arm = arms.setdefault(score.arm, {})
+        if score.variant:
+            arm = arm.setdefault("variants", {}).setdefault(score.variant, {})
+        if score.condition == NO_INTERVENTION:
             arm.update(accuracy=score.value, ci95=[score.low, score.high], n=score.n)
             arm["seed"] = score.seed
         else:
-            arm.setdefault("interventions", {})[score.measure] = score.value
+            shares = arm.setdefault("interventions", {}).setdefault(score.condition, {})
+            shares[score.measure] = score.value
     return {"arms": arms, "chance": chance}

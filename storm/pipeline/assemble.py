@@ -20,8 +20,8 @@ from storm.errors import ConfigError
 from storm.evaluation.config import BenchmarkConfig
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
-from storm.evaluation.predictions import Change, PredictionsStage
-from storm.evaluation.results import ResultsStage
+from storm.evaluation.predictions import NO_INTERVENTION, PredictionsStage
+from storm.evaluation.results import ArmLabel, ResultsStage
 from storm.features.video_features import VideoFeaturesStage
 from storm.keyframes.stage import KeyframesStage
 from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage, ThoughtFeaturesStage
@@ -71,13 +71,14 @@ def assemble(config: PipelineConfig) -> Graph:
     targets = build_targets(config, base, videos)
 
     storm = build_storm(config, data, targets)
-    variants = [("storm", storm), *build_direct(config, data)]
+    arms = [(ArmLabel(name="storm"), storm), *build_direct(config, data)]
     if config.arms.shuffled:
-        variants.append(("shuffled", build_storm(config, data, targets, shuffled=True)))
+        shuffled = build_storm(config, data, targets, shuffled=True)
+        arms.append((ArmLabel(name="shuffled"), shuffled))
     results = ResultsStage(
         videos=videos,
-        predictions=tuple(predictions for _, predictions in variants),
-        arms=tuple(arm for arm, _ in variants),
+        predictions=tuple(predictions for _, predictions in arms),
+        arms=tuple(label for label, _ in arms),
         seed=config.seed,
     )
     benchmarks: list[Stage] = []
@@ -251,24 +252,24 @@ def build_storm(
 
 def build_direct(
     config: PipelineConfig, data: TrainingData
-) -> Iterator[tuple[str, PredictionsStage]]:
-    """Yield the variant `direct` at each rate, and by level as `direct/<level>`."""
+) -> Iterator[tuple[ArmLabel, PredictionsStage]]:
+    """Yield the arm `direct` at each rate, and its variants by level."""
     arm = config.arms.direct
     if arm is None:
         return
     for rate in arm.learning_rates:
         phase = arm.phase.model_copy(update={"learning_rate": rate})
         predictions = _direct_run(config, data, phase, f"at {rate:g}")
-        yield "direct", predictions
+        yield ArmLabel(name="direct"), predictions
         if isinstance(config.videos, GradedSource):
-            yield f"direct/{config.videos.level}", predictions
+            yield ArmLabel(name="direct", variant=config.videos.level_name), predictions
     for easier in arm.easier:
         yield _easier_run(config, data, arm, easier)
 
 
 def _easier_run(
     config: PipelineConfig, data: TrainingData, arm: DirectArm, easier: EasierVideos
-) -> tuple[str, PredictionsStage]:
+) -> tuple[ArmLabel, PredictionsStage]:
     if not isinstance(config.videos, GradedSource):
         raise ConfigError(
             "expected a source of `videos` that has easier ones, found another one: leave "
@@ -288,7 +289,7 @@ def _easier_run(
         arm.phase.model_copy(update=changes),
         source.level_name,
     )
-    return f"direct/{source.level}", predictions
+    return ArmLabel(name="direct", variant=source.level_name), predictions
 
 
 def _direct_run(
@@ -314,7 +315,7 @@ def build_predictions(
     checkpoint: Training,
     mode: Literal["direct", "latent"],
     label: str,
-    interventions: tuple[Change, ...] = ("none",),
+    interventions: tuple[str, ...] = (NO_INTERVENTION,),
 ) -> PredictionsStage:
     """Return a checkpoint's answers to the test questions."""
     return PredictionsStage(

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from storm.config import Dtype, FrozenModel
 from storm.evaluation.config import BenchmarkConfig
-from storm.evaluation.predictions import Change
 from storm.latent_targets.pooling import Pooling
 from storm.pipeline.sources import VideoSource
 from storm.plugins import Component
@@ -49,7 +48,7 @@ class Arms(FrozenModel):
     direct: DirectArm | None = None
     shuffled: bool = False
     lora: Lora | None = None  # of all arms; None: full training
-    interventions: tuple[Change, ...] = ("none",)
+    interventions: tuple[str, ...] = ("none",)
 
 
 class PipelineConfig(FrozenModel):

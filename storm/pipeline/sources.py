@@ -53,13 +53,8 @@ class GradedSource(VideoSource, Protocol):
     """A source that comes in levels of difficulty."""
 
     @property
-    def level(self) -> int:
-        """The difficulty: an arm `direct/<level>` is compared on it."""
-        ...
-
-    @property
     def level_name(self) -> str:
-        """The level in words, to label stages with."""
+        """The level in words: labels stages, and names the variant of an arm."""
         ...
 
     @property

@@ -32,13 +32,20 @@ def results_table(results: dict[str, Any]) -> list[list[str]]:
     rows = [["arm", "accuracy %", "95 % interval", "questions"]]
     for name, arm in results["arms"].items():
         rows.append(_accuracy_row(name, arm))
-        for measure, share in arm.get("interventions", {}).items():
-            text = measure.replace("_follows_donor", ": answer follows the donor")
-            rows.append([f"  latents {text}", f"{100 * share:.1f}", "", ""])
-        by_swaps = sorted(arm.get("by_swaps", {}).items(), key=lambda entry: int(entry[0]))
-        rows += [_accuracy_row(f"  at {swaps} swaps", scores) for swaps, scores in by_swaps]
-    rows.append(["chance", f"{100 * results['chance']:.1f}", "", ""])
+        for intervention, shares in arm.get("interventions", {}).items():
+            rows.append(_share_row(f"  latents {intervention}", shares["accuracy"]))
+            if "follows_donor" in shares:
+                text = f"  latents {intervention}: answer follows the donor"
+                rows.append(_share_row(text, shares["follows_donor"]))
+        variants = arm.get("variants", {})
+        for variant in sorted(variants, key=lambda name: (len(name), name)):  # 4 before 16 swaps
+            rows.append(_accuracy_row(f"  at {variant}", variants[variant]))
+    rows.append(_share_row("chance", results["chance"]))
     return rows
+
+
+def _share_row(name: str, share: float) -> list[str]:
+    return [name, f"{100 * share:.1f}", "", ""]
 
 
 def _accuracy_row(name: str, scores: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from storm.artifacts.make import plan, seal
 from storm.artifacts.stage import Context, Stage, not_identity
 from storm.artifacts.store import Store
 from storm.config import LETTERS
-from storm.evaluation.results import ResultsStage, as_json
+from storm.evaluation.results import ArmLabel, ResultsStage, as_json
 from storm.records import Prediction, Score, VideoSample
 from storm.report.results import results_table
 
@@ -100,11 +100,12 @@ def store(tmp_path: Path) -> Store:
 
 
 def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list[Score]:
-    names, stages = tuple(n for n, _ in arms), tuple(s for _, s in arms)
+    labels = tuple(ArmLabel(name=a, variant=v) for a, _, v in (n.partition("/") for n, _ in arms))
+    stages = tuple(s for _, s in arms)
     stage = ResultsStage(
         videos=questions(store),
         predictions=stages,  # pyright: ignore
-        arms=names,
+        arms=labels,
         seed=seed,
     )
     context: Any = Context(store, None, None, None, None, 1)  # pyright: ignore
@@ -120,10 +121,10 @@ def everyone(store: Store) -> list[tuple[str, Told]]:
     return [
         ("storm", arm(store, "storm", none=9, zero=2, mean=3, swap=1)),
         ("direct", low),
-        ("direct/8", low),
+        ("direct/8 swaps", low),
         ("direct", high),
-        ("direct/8", high),
-        ("direct/2", arm(store, "two", none=10)),
+        ("direct/8 swaps", high),
+        ("direct/2 swaps", arm(store, "two", none=10)),
         ("shuffled", arm(store, "shuffled", none=2)),
     ]
 
@@ -137,20 +138,19 @@ def test_the_json_has_the_promised_layout(store: Store) -> None:
     storm, direct, shuffled = (found["arms"][n] for n in ("storm", "direct", "shuffled"))
     usual = {"accuracy", "ci95", "n", "seed"}
     assert set(storm) == {*usual, "interventions"}
-    assert set(direct) == {*usual, "by_swaps"}
+    assert set(direct) == {*usual, "variants"}
     assert set(shuffled) == usual
     assert (storm["accuracy"], storm["n"], storm["seed"]) == (0.9, 10, 3)
     low, high = storm["ci95"]
     assert low < 0.9 < high
     assert storm["interventions"] == {
-        "zero": 0.2,
-        "mean": 0.3,
-        "swap": 0.1,
-        "swap_follows_donor": 0.9,
+        "zero": {"accuracy": 0.2},
+        "mean": {"accuracy": 0.3},
+        "swap": {"accuracy": 0.1, "follows_donor": 0.9},
     }
-    assert set(direct["by_swaps"]) == {"2", "8"}
-    assert set(direct["by_swaps"]["2"]) == {"accuracy", "ci95", "n"}
-    assert direct["by_swaps"]["2"]["accuracy"] == 1.0
+    assert set(direct["variants"]) == {"2 swaps", "8 swaps"}
+    assert set(direct["variants"]["2 swaps"]) == usual
+    assert direct["variants"]["2 swaps"]["accuracy"] == 1.0
 
 
 @pytest.mark.parametrize("best_first", [True, False])
@@ -165,7 +165,7 @@ def test_it_is_chosen_by_accuracy_and_brings_its_own_interventions(store: Store)
     low = arm(store, "low", none=3, zero=9)
     high = arm(store, "high", none=6, zero=1)
     found = as_json(score(store, [("storm", low), ("storm", high)]))
-    assert found["arms"]["storm"]["interventions"] == {"zero": 0.1}
+    assert found["arms"]["storm"]["interventions"] == {"zero": {"accuracy": 0.1}}
 
 
 def test_the_table_shows_every_number(store: Store) -> None:

@@ -53,7 +53,7 @@ def main(root: Path) -> int:
         "intact scripts are right": scripts["intact"] > 0.98,
         "garbled scripts are wrong": scripts["garbled"] < 0.05,
         "the intact student solves the game": intact["accuracy"] >= 0.95,
-        "without its own latents it does not": intact["interventions"]["swap"] < 0.35,
+        "without its own latents it does not": intact["interventions"]["swap"]["accuracy"] < 0.35,
         "garbled scripts cost 20 points": garbled["accuracy"] < intact["accuracy"] - 0.2,
     }
     for claim, holds in expected.items():

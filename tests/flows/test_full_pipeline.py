@@ -86,8 +86,10 @@ def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
     assert [state["stage"] for state in states] == TITLES
     assert {state["state"] for state in states} == {"sealed"}
     found = storm("results")
-    assert set(found["arms"]["storm"]["interventions"]) == {"zero", "swap", "swap_follows_donor"}
-    assert found["arms"]["direct"]["by_swaps"].keys() == {"8"}
+    interventions = found["arms"]["storm"]["interventions"]
+    assert set(interventions) == {"zero", "swap"}
+    assert set(interventions["swap"]) == {"accuracy", "follows_donor"}
+    assert found["arms"]["direct"]["variants"].keys() == {"8 swaps"}
     assert found["chance"] == 0.25
 
 
