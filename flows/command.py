@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storm.cli.app import Profile, Root, Set, open_run
+from storm.cli.app import Profile, Root, Set
 from storm.errors import StormError
 from storm.process.run_child import kill_children
 
@@ -42,7 +42,9 @@ def run(
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     logging.disable(logging.ERROR)  # the console says in one line what went wrong
-    opened = open_run(root, profile, overrides)
+    from storm.profiles import Run
+
+    opened = Run.open(root, profile, overrides)
     for title in (target, *refresh):
         opened.graph.find(title)  # what is wrong is refused before Prefect loads
     from flows.run import own_server, pipeline_flow

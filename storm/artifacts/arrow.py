@@ -17,18 +17,13 @@ from storm.errors import DataError
 
 Row = TypeVar("Row")
 
-_SCALARS: dict[Any, pa.DataType] = {
-    str: pa.string(),
-    bytes: pa.binary(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
+# Arrow's names of types: pyarrow itself need not load for a look at the store
+_SCALARS = {str: "string", bytes: "binary", int: "int64", float: "double", bool: "bool"}
 
 
 def _arrow_type(annotation: Any) -> pa.DataType:
     if annotation in _SCALARS:
-        return _SCALARS[annotation]
+        return pa.type_for_alias(_SCALARS[annotation])
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         return pa.string()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storm.cli.lazy import load_lazily
 from storm.errors import ConfigError, StormError
 from storm.process.environment import set_environment
 
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def open_run(root: str, profile: str, overrides: Sequence[str]) -> Run:
-    """Open a profile on a store, loading both only now."""
+    """Open a profile on a store; libraries load only once they are used."""
+    load_lazily("numpy", "pyarrow", "cv2")
     from storm.profiles import Run
 
     return Run.open(root, profile, overrides)

@@ -20,9 +20,10 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the state of every stage: items made, planned and quarantined."""
+    run = open_run(root, profile, overrides)
     from storm.report.states import stage_states
 
-    states = stage_states(open_run(root, profile, overrides))
+    states = stage_states(run)
     if as_json:
         print(json.dumps([asdict(state) for state in states], indent=1, default=str))
         return

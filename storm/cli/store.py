@@ -73,9 +73,9 @@ def explain(
     root: Root = "artifacts",
 ) -> None:
     """Say why a stage is cached or has to run, and what changed since it was last made."""
+    run = open_run(root, profile, overrides)
     from storm.artifacts.explain import reasons
 
-    run = open_run(root, profile, overrides)
     for line in reasons(run.graph.find(stage), run.store):
         print(line)
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import cv2
 import numpy as np
 
 _BINS = 16
 _LEAST_PX = 64  # of either edge: OpenCV's flow reads past the ends of smaller pictures
-Small = tuple[np.ndarray, np.ndarray, np.ndarray]  # Y (H, W), U and V (H / 2, W / 2), uint8
+Small: TypeAlias = (
+    "tuple[np.ndarray, np.ndarray, np.ndarray]"  # Y (H, W), U and V (H / 2, W / 2), uint8
+)
 
 
 @dataclass(frozen=True)
