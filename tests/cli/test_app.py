@@ -30,6 +30,7 @@ print("LOADED", *{n.partition(".")[0] for n in sys.modules.keys() - lazy}, file=
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("words", [["--help"], ["status", "--profile", "smoke"]])
 def test_light_commands_load_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-c", LOADED, *words]
@@ -54,6 +55,7 @@ def cpu_seconds(*words: str) -> float:
     return min(once() for _ in range(3))
 
 
+@pytest.mark.integration
 def test_a_thousand_artifacts_cost_status_nothing(tmp_path: Path) -> None:
     """About 0.4 s on an idle machine; as a ratio, since test machines are busy."""
     for number in range(1000):
@@ -66,6 +68,7 @@ def test_a_thousand_artifacts_cost_status_nothing(tmp_path: Path) -> None:
     assert status / libraries < 5
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

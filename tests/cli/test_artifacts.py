@@ -33,6 +33,7 @@ def test_status_lists_every_stage_as_text_and_as_json(run: Run, tmp_path: Path) 
     assert states[-1]["stage"] == "results"
 
 
+@pytest.mark.integration
 def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) -> None:
     from storm.artifacts.make import execute, make_shard, plan, seal
     from storm.artifacts.store import Store
