@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
@@ -17,3 +17,17 @@ class FrozenModel(BaseModel):
     """A configuration: immutable, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ComponentConfig(FrozenModel):
+    """Configuration of a component; a subclass gives `kind` its own name as default."""
+
+    kind: str
+
+    @field_validator("kind")
+    @classmethod
+    def _is_own(cls, value: str) -> str:
+        own = cls.model_fields["kind"].default
+        if value != own:
+            raise ValueError(f"expected {own!r}, found {value!r}")
+        return value

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.errors import DataError
 from storm.records import Rejected
 from storm.shell_game.render import render_thought
 from storm.shell_game.scene import World
 from storm.shell_game.script import parse_script
-
-if TYPE_CHECKING:
-    from storm.thought_videos.base import GeneratedClip, GeneratorRequest
+from storm.thought_videos import GeneratedClip, GeneratorConfig, GeneratorRequest
 
 
 class ShellGenerator:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
-        kind: Literal["shell"] = "shell"
+    class Config(GeneratorConfig):
+        kind: str = "shell"
         frames: int = Field(default=16, ge=1)  # a multiple of the beats
         fps: float = Field(default=4.0, gt=0)
         size_px: int = Field(default=64, ge=32, multiple_of=2)
@@ -34,8 +29,6 @@ class ShellGenerator:
 
     def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
         """One clip or rejection a request, in order. Uses the prompt alone."""
-        from storm.thought_videos.base import GeneratedClip
-
         world = World(size_px=self.config.size_px)
         clips: list[GeneratedClip | Rejected] = []
         for request in requests:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.records import Rejected, ThoughtPrompt
 from storm.shell_game.scene import Colour, Look, Pair
 from storm.shell_game.script import Script, write_script
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts import TeacherConfig, TeacherRequest, TeacherSetup
 
 
 class Unreadable(Exception):
@@ -29,10 +28,8 @@ class Unreadable(Exception):
 
 
 class ShellTeacher:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
-        kind: Literal["shell"] = "shell"
+    class Config(TeacherConfig):
+        kind: str = "shell"
         beat_seconds: float = Field(default=0.5, gt=0)  # the world's beat_frames / fps
 
         def build(self, setup: TeacherSetup) -> ShellTeacher:

@@ -1,4 +1,4 @@
-"""The teacher behind any OpenAI-compatible server: vLLM, SGLang, `transformers serve`, OpenAI."""
+"""Teacher behind an OpenAI-compatible server: vLLM, SGLang, `transformers serve`, OpenAI."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from storm.llm_client import ChatClient, ChatConfig, Message, NoReply, Reply, UsageLog
 from storm.records import Rejected, ThoughtPrompt
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import Thought, dialogue
 from storm.thought_prompts.instruction import INSTRUCTION, Instruction, Turn
 
@@ -28,16 +26,19 @@ _FORMATS: dict[str, dict[str, Any]] = {
 
 
 class EndpointTeacher:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
+    """Asks a server, many questions at a time."""
 
-        kind: Literal["endpoint"] = "endpoint"
+    class Config(TeacherConfig):
+        """Settings of the teacher."""
+
+        kind: str = "endpoint"
         chat: ChatConfig
         instruction: Instruction = INSTRUCTION
         saw_answer: bool = False  # tell the answer too; it leaks into the targets
         response_format: Literal["text", "json_object", "json_schema"] = "text"  # if it can
 
         def build(self, setup: TeacherSetup) -> EndpointTeacher:
+            """Return the teacher."""
             return EndpointTeacher(self, setup)
 
         def facts(self, usage_log: Path) -> dict[str, float]:
@@ -51,9 +52,10 @@ class EndpointTeacher:
         self.client = ChatClient(chat, setup.response_cache, setup.usage_log)
 
     def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
-        """One outcome a request, as they come; `chat.concurrency` are in flight.
+        """Yield one outcome per request, as they come; `chat.concurrency` are in flight.
 
-        Raises StageFailed if the server gives no more answers.
+        Raises:
+            StageFailed: If the server gives no more answers.
         """
         for _, outcome in self.client.each(self._write, requests):
             yield outcome

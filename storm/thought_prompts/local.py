@@ -1,4 +1,4 @@
-"""The teacher that is a vision-language model of transformers, on this machine."""
+"""Teacher that runs a vision-language model of transformers on this machine."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.artifacts.hash_cache import cached_sha256_tree
+from storm.config import FrozenModel
 from storm.errors import BackendMissing
 from storm.llm_client import NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
 from storm.student.importing import require_folder
 from storm.student.tiny.tiny import TinyConfig
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import dialogue
 from storm.thought_prompts.instruction import INSTRUCTION, Instruction, Turn
 
 
-class PretrainedTeacher(BaseModel):
+class PretrainedTeacher(FrozenModel):
     """A downloaded transformers folder. If it is missing that is an error, never a random model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["pretrained"] = "pretrained"
     path: Path
     revision: str = ""  # of the download, for the record
 
     def identity(self) -> dict[str, Any]:
-        """The files' contents stand for the path."""
+        """Return the kind and a digest of the files; the path does not count."""
         require_folder(self.path)
         return {"kind": self.kind, "contents": cached_sha256_tree(self.path)}
 
 
 class TransformersTeacher:
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
+    """Runs a vision-language model, a batch of questions at a time."""
 
-        kind: Literal["transformers"] = "transformers"
+    class Config(TeacherConfig):
+        """Settings of the teacher."""
+
+        kind: str = "transformers"
         model: Annotated[TinyConfig | PretrainedTeacher, Field(discriminator="kind")]
         dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
         max_new_tokens: int = Field(1024, ge=1)
@@ -50,6 +51,7 @@ class TransformersTeacher:
         saw_answer: bool = False  # tell the answer too; it leaks into the targets
 
         def build(self, setup: TeacherSetup) -> TransformersTeacher:
+            """Return the teacher."""
             return TransformersTeacher(self, setup.device)
 
     def __init__(self, config: Config, device: str):
@@ -69,7 +71,7 @@ class TransformersTeacher:
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.ends[0]
 
     def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
-        """One outcome a request, a batch at a time."""
+        """Yield one outcome per request, a batch at a time."""
         waiting = iter(requests)
         while batch := list(islice(waiting, self.config.batch)):
             talks = [dialogue(r, self.config.kind, self.config.saw_answer) for r in batch]
@@ -85,7 +87,7 @@ class TransformersTeacher:
                 asked = again
 
     def reply(self, conversations: list[list[Turn]]) -> list[Reply | NoReply]:
-        """Greedy replies, in order; half the batch at a time when memory runs out."""
+        """Return greedy replies in order; halve the batch when memory runs out."""
         import torch
 
         try:

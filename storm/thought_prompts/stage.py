@@ -1,4 +1,4 @@
-"""The stage `thought_prompts`: the teacher says what the thought video has to show."""
+"""Stage `thought_prompts`: the teacher (prompt LLM) writes what the thought video shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtPrompt
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.videos.stage import VideoStage
 
 _USAGE_LOG = "usage.jsonl"
@@ -25,9 +25,10 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
 
     videos: VideoStage
     keyframes: KeyframesStage
-    teacher: Any  # a Config of storm.thought_prompts
+    teacher: TeacherConfig
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Yield each training question whose video has keyframes."""
         questions = self.videos.artifact(store).index()
         keyframes = self.keyframes.artifact(store).index()
         for sample in self.videos.rows(store):
@@ -35,29 +36,30 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
     def groups(self, store: Store) -> dict[str, str]:
-        return {s.id: s.video_id for s in self.videos.rows(store)}  # read keyframes once
+        """Keep questions on a video in one shard, which reads its keyframes once."""
+        return {s.id: s.video_id for s in self.videos.rows(store)}
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtPrompt | Rejected]:
+        """Yield the teacher's outcome for each id."""
         usage_log = context.artifact.path / _USAGE_LOG
         setup = TeacherSetup(context.runtime.device, context.store.response_cache, usage_log)
         teacher = self.teacher.build(setup)
         samples = {s.id: s for s in self.videos.rows(context.store, set(ids))}
-        seen = {s.video_id for s in samples.values()}
-        keyframes = {k.id: k for k in self.keyframes.rows(context.store, seen)}
-        flying: dict[str, None] = {}
+        video_ids = {s.video_id for s in samples.values()}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}
+        in_flight: dict[str, None] = {}
 
-        def taken(some: Sequence[str]) -> Iterator[TeacherRequest]:
-            for item_id in some:
-                flying[item_id] = None
-                context.begin(list(flying))
+        def announce(batch: Sequence[str]) -> Iterator[TeacherRequest]:
+            for item_id in batch:
+                in_flight[item_id] = None
+                context.begin(list(in_flight))
                 yield TeacherRequest(samples[item_id], keyframes[samples[item_id].video_id])
 
-        for some in [[i] for i in ids] if context.solo else [ids]:
-            for outcome in teacher.write(taken(some)):
-                del flying[outcome.id]
+        for batch in [[i] for i in ids] if context.solo else [ids]:
+            for outcome in teacher.write(announce(batch)):
+                del in_flight[outcome.id]
                 yield outcome
 
     def facts(self, store: Store) -> dict[str, Any]:
-        """What a teacher that costs something asked and spent."""
-        facts = getattr(self.teacher, "facts", None)
-        return facts(self.artifact(store).path / _USAGE_LOG) if facts else {}
+        """Return what the teacher records of its requests and costs."""
+        return self.teacher.facts(self.artifact(store).path / _USAGE_LOG)

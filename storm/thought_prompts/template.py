@@ -1,35 +1,35 @@
-"""The teacher without a model: an image-to-video prompt from the question and its keyframes."""
+"""Teacher without a model: fills a template with the question and its keyframes' times."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.records import Keyframes, ThoughtPrompt, VideoSample
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.thought_prompts.instruction import SEEN, answer_of
 
 
 class TemplateTeacher:
-    """Writes what the keyframes' times and reasons say; for trying the path, not for quality."""
+    """Writes what the keyframes' times and reasons say; to try the path, not for quality."""
 
-    class Config(BaseModel):
-        model_config = ConfigDict(frozen=True, extra="forbid")
+    class Config(TeacherConfig):
+        """Settings of the teacher."""
 
-        kind: Literal["template"] = "template"
+        kind: str = "template"
         saw_answer: bool = False  # tell the answer too; it leaks into the targets
         max_question_chars: int = Field(400, ge=20)
 
         def build(self, setup: TeacherSetup) -> TemplateTeacher:
+            """Return the teacher."""
             return TemplateTeacher(self)
 
     def __init__(self, config: Config):
         self.config = config
 
     def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt]:
-        """One prompt a request, in order; the same words for the same request."""
+        """Yield one prompt per request, in order; equal prompts for equal requests."""
         for request in requests:
             yield self._write(request.sample, request.keyframes)
 

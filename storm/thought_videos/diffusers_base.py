@@ -1,4 +1,4 @@
-"""What the generators of diffusers share: loading, batches, seeds, ways to save memory."""
+"""Base of the diffusers generators: loading, batches, seeds, fallbacks when memory runs out."""
 
 from __future__ import annotations
 
@@ -10,41 +10,39 @@ from contextlib import contextmanager
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from storm.artifacts.hash_cache import COMMIT, require_weights, weights_identity
+from storm.config import FrozenModel
 from storm.errors import BackendMissing, ConfigError
 from storm.records import Keyframes, Rejected
-from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest, fit
-from storm.videos.decoding.encode import unjpeg
+from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest
 
 
-class TinyPipeline(BaseModel):
+class TinyPipeline(FrozenModel):
     """Random weights, built on the spot: it draws noise."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["tiny_random"]
     seed: int = 0
 
     def load(self, config: DiffusersConfig) -> Any:
+        """Return the pipeline of `config` with weights drawn from the seed."""
         with tempfile.TemporaryDirectory(prefix="storm-tiny-") as folder:
             config.save_tiny(Path(folder), self.seed)
             return _from_pretrained(folder, None, config)
 
 
-class PretrainedPipeline(BaseModel):
+class PretrainedPipeline(FrozenModel):
     """A diffusers checkpoint: a folder, or a name on the hub with its commit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["pretrained"]
     path: str
     revision: str | None = Field(None, pattern=COMMIT)
 
     def identity(self) -> dict[str, Any]:
+        """Return the contents of a folder, or name and commit."""
         self._require()
         return {"kind": self.kind, **weights_identity(self.path, self.revision)}
 
@@ -53,16 +51,22 @@ class PretrainedPipeline(BaseModel):
             self.path,
             self.revision,
             "diffusers",
-            "correct generator.pipeline.path; random weights are drawn for kind: tiny_random alone",
+            "correct generator.pipeline.path; only kind: tiny_random draws random weights",
         )
 
     def load(self, config: DiffusersConfig) -> Any:
+        """Return the pipeline of `config` with the checkpoint's weights.
+
+        Raises:
+            ConfigError: If there is no such checkpoint.
+            BackendMissing: If a package is not installed.
+        """
         self._require()
         return _from_pretrained(self.path, self.revision, config)
 
 
 class DiffusersConfig(ClipFormat):
-    """The settings that every family has; each gives the values that its authors advise."""
+    """Settings that every family has; each family defaults to the values of its authors."""
 
     pipeline_class: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ("diffusers",)
@@ -70,7 +74,6 @@ class DiffusersConfig(ClipFormat):
     in_float32: ClassVar[tuple[str, ...]] = ()  # parts that half precision harms
     small_tiles: ClassVar[dict[str, int]]  # of the VAE, in pixels, when its own are too large
 
-    kind: str
     pipeline: Annotated[TinyPipeline | PretrainedPipeline, Field(discriminator="kind")]
     steps: int = Field(50, ge=1)
     guidance: float = Field(5.0, ge=0)
@@ -81,7 +84,7 @@ class DiffusersConfig(ClipFormat):
     batch: int = Field(1, ge=1)  # clips at once; over 1 their low bits depend on neighbours
 
     def identity(self) -> dict[str, Any]:
-        """All but where the weights wait while they are not used; tiles blend, so they count."""
+        """Return all fields but `offload`, which changes no pixel; tiles blend, so they count."""
         names = set(type(self).model_fields) - {"offload"}
         return {name: getattr(self, name) for name in sorted(names)}
 
@@ -101,10 +104,13 @@ class DiffusersConfig(ClipFormat):
 _OFFLOADS = ("none", "model", "sequential")
 
 
-class DiffusersGenerator(ABC):
+ConfigT = TypeVar("ConfigT", bound=DiffusersConfig)
+
+
+class DiffusersGenerator(ABC, Generic[ConfigT]):
     """Runs a pipeline. A subclass says what the pipeline is given of the keyframes."""
 
-    def __init__(self, config: DiffusersConfig, device: str = "cpu"):
+    def __init__(self, config: ConfigT, device: str = "cpu"):
         self.config, self.device = config, device
         self.pipeline = config.pipeline.load(config)
         self.pipeline.set_progress_bar_config(disable=True)
@@ -114,26 +120,26 @@ class DiffusersGenerator(ABC):
         self._offload(config.offload)
         self._offloads = list(_OFFLOADS[_OFFLOADS.index(config.offload) + 1 :])  # still to be tried
 
-    def prepare(self) -> None:  # noqa: B027 - most families need none
-        """Set up the pipeline that was loaded; ConfigError if it doesn't suit the settings."""
+    def prepare(self) -> None:
+        """Configure the loaded pipeline; ConfigError if it doesn't suit the settings."""
 
     def batch_key(self, request: GeneratorRequest) -> Hashable:
-        """What two requests must share to be drawn in one batch."""
+        """Return what two requests must share to go into one batch."""
         return None
 
     @abstractmethod
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
-        """What the pipeline is called with, besides what all are; `requests` are alike."""
+        """Return a family's own arguments of the pipeline; `requests` share a batch key."""
 
     def generate(self, requests: Sequence[GeneratorRequest]) -> Iterator[GeneratedClip | Rejected]:
-        """One clip or rejection a request, in order; each has a random stream of its own."""
+        """Yield one clip or rejection per request, in order; each has its own random stream."""
         for _, group in groupby(requests, self.batch_key):
             members = list(group)
             for start in range(0, len(members), self.config.batch):
                 yield from self._generate(members[start : start + self.config.batch])
 
     def _generate(self, requests: list[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
-        """A batch. Out of memory: one by one, then with each saving, then the clip is refused."""
+        """Generate a batch; out of memory: one by one, then each fallback, then a rejection."""
         import torch
 
         detail = ""
@@ -170,10 +176,10 @@ class DiffusersGenerator(ABC):
         return [GeneratedClip.from_floats(video, config.fps) for video in videos]
 
     def _memory_fallbacks(self) -> Iterator[None]:
-        """Nothing, then what else can be done for memory, a step at each turn.
+        """Yield at once, then after each further step that saves memory.
 
-        What is offloaded stays so: it changes no pixel, and the clips that follow are as large.
-        Tiles do change pixels, so they are for a clip that can't be drawn otherwise.
+        Offloading stays: it changes no pixel, and the clips that follow are as large. Tiles do
+        change pixels, so they are for a clip that can't be generated otherwise.
         """
         yield
         vae, warn = self.pipeline.vae, logging.getLogger(__name__).warning
@@ -191,7 +197,7 @@ class DiffusersGenerator(ABC):
 
     @contextmanager
     def _own_tiles(self) -> Iterator[None]:
-        """The VAE tiles as before afterwards; its own `disable_tiling` would keep the sizes."""
+        """Restore the VAE's tiling afterwards; its own `disable_tiling` would keep the sizes."""
         vae = self.pipeline.vae
         before = {n: v for n, v in vars(vae).items() if n.startswith(("tile_", "use_tiling"))}
         try:
@@ -211,16 +217,17 @@ class DiffusersGenerator(ABC):
             self.pipeline.enable_sequential_cpu_offload(device=self.device)
 
 
-def keyframe_image(request: GeneratorRequest, index: int, clip_format: ClipFormat) -> Any:
-    """A keyframe as a PIL image of the clip format's size."""
-    from PIL import Image
-
-    frame = unjpeg(request.keyframes.images[index])
-    return Image.fromarray(fit(frame, clip_format.height_px, clip_format.width_px))
-
-
 def assign_keyframes(keyframes: Keyframes, frames: int, most: int) -> dict[int, int]:
-    """Which keyframe stands at which of a clip's frames: first, last, then by score."""
+    """Assign keyframes to frames of a clip: the first, the last, then by score.
+
+    Args:
+        keyframes: With their times in the input.
+        frames: Length of the clip, which spans the time from first to last keyframe.
+        most: How many keyframes to assign at most.
+
+    Returns:
+        The keyframe's index for each frame index that gets one, in order.
+    """
     times = keyframes.pts_seconds
     inner = sorted(range(1, len(times) - 1), key=lambda i: (-keyframes.scores[i], i))
     span = times[-1] - times[0]
@@ -253,5 +260,5 @@ def _from_pretrained(path: str, revision: str | None, config: DiffusersConfig) -
         raise ConfigError(
             f"expected a checkpoint for diffusers' {config.pipeline_class} at {path!r} (revision "
             f"{revision}), found none that can be read: {first_line}. Download it, or correct "
-            "generator.pipeline.path; random weights are drawn for kind: tiny_random alone"
+            "generator.pipeline.path; only kind: tiny_random draws random weights"
         ) from None

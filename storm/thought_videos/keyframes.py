@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,18 +14,23 @@ from storm.videos.decoding.encode import unjpeg
 
 
 class KeyframesGenerator:
+    """Holds each keyframe, then fades into the next."""
+
     class Config(ClipFormat):
-        kind: Literal["keyframes"] = "keyframes"
+        """Settings of KeyframesGenerator."""
+
+        kind: str = "keyframes"
         fade: float = Field(0.5, ge=0, le=1)  # share of the time between two keyframes; 0 cuts
 
         def build(self, device: str = "cpu") -> KeyframesGenerator:
+            """Return the generator."""
             return KeyframesGenerator(self)
 
     def __init__(self, config: Config):
         self.config = config
 
     def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
-        """From the first keyframe to the last, evenly in the input's time."""
+        """Return one clip per request, from the first keyframe to the last in even time steps."""
         return [GeneratedClip(self._generate(r.keyframes), self.config.fps) for r in requests]
 
     def _generate(self, keyframes: Keyframes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The gate between a generator and the store: what is wrong with a clip, by name."""
+"""Quality gate between a generator and the store: names what is wrong with a clip."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from storm.config import FrozenModel
 from storm.thought_videos.base import GeneratedClip, GeneratorRequest, fit
 from storm.videos.decoding.encode import unjpeg
 
@@ -20,10 +21,8 @@ class Fault:
     detail: str
 
 
-class QualityGate(BaseModel):
+class QualityGate(FrozenModel):
     """A threshold for each fault; None lets it pass. Brightness is on a scale of 0 to 255."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     nan: bool = True  # refuse clips that were NaN or infinite anywhere
     frames: int | None = Field(default=None, ge=1)  # the length that is expected
@@ -32,7 +31,7 @@ class QualityGate(BaseModel):
     first_frame_unlike: float | None = 48.0  # mean distance to the first keyframe must be below
 
     def fault(self, clip: GeneratedClip, request: GeneratorRequest) -> Fault | None:
-        """The first fault of a clip, or None."""
+        """Return the first fault of a clip, or None."""
         frames = clip.frames
         if self.nan and clip.nan:
             detail = f"{clip.nan:.1%} of the values are NaN or infinite: try another dtype"

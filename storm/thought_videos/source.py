@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -14,17 +13,22 @@ from storm.videos.decoding.sampling import FrameSampling
 
 
 class SourceGenerator:
+    """Returns frames of the input video."""
+
     class Config(ClipFormat):
-        kind: Literal["source"] = "source"
+        """Settings of SourceGenerator."""
+
+        kind: str = "source"
 
         def build(self, device: str = "cpu") -> SourceGenerator:
+            """Return the generator."""
             return SourceGenerator(self)
 
     def __init__(self, config: Config):
         self.config = config
 
     def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
-        """The frames at the middles of equal intervals of the input, cut to the config."""
+        """Return the frames at the middles of equal intervals of the input, cropped to size."""
         return [self._generate(request) for request in requests]
 
     def _generate(self, request: GeneratorRequest) -> GeneratedClip | Rejected:

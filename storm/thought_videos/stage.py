@@ -1,10 +1,10 @@
-"""The stage `thought_videos`: the generator draws what the teacher wrote."""
+"""Stage `thought_videos`: the generator draws what the teacher wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from storm.artifacts.fs import digest, renamed_into, sha256_file
 from storm.artifacts.stage import Context, Stage
@@ -13,7 +13,7 @@ from storm.errors import UnreadableVideo
 from storm.keyframes.stage import KeyframesStage
 from storm.records import Rejected, ThoughtVideo
 from storm.thought_prompts.stage import ThoughtPromptsStage
-from storm.thought_videos.base import GeneratorRequest
+from storm.thought_videos.base import GeneratedClip, GeneratorConfig, GeneratorRequest
 from storm.thought_videos.quality import QualityGate
 from storm.videos.decoding.encode import encode_mp4
 from storm.videos.stage import VideoStage, videos_of
@@ -29,25 +29,28 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
     videos: VideoStage
     keyframes: KeyframesStage
     prompts: ThoughtPromptsStage
-    generator: Any  # a Config of storm.thought_videos
+    generator: GeneratorConfig
     quality: QualityGate
     crf: int = 23
     seed: int = 0
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Yield every prompt."""
         prompts = self.prompts.artifact(store).index()
         keyframes = self.keyframes.artifact(store).index()
         for prompt in self.prompts.rows(store):
             yield prompt.id, (prompts[prompt.id], keyframes[prompt.video_id])
 
     def groups(self, store: Store) -> dict[str, str]:
-        return {p.id: p.video_id for p in self.prompts.rows(store)}  # read keyframes once
+        """Keep prompts on a video in one shard, which reads its keyframes once."""
+        return {p.id: p.video_id for p in self.prompts.rows(store)}
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
+        """Yield the stored clip of each prompt, or why there is none."""
         generator = self.generator.build(context.runtime.device)
         prompts = {p.id: p for p in self.prompts.rows(context.store, set(ids))}
-        seen = {p.video_id for p in prompts.values()}
-        keyframes = {k.id: k for k in self.keyframes.rows(context.store, seen)}
+        video_ids = {p.video_id for p in prompts.values()}
+        keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}
         videos = videos_of(self.videos, context.store, "train")
         for batch in context.batches(ids):
             requests = []
@@ -64,7 +67,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
                 yield self._keep(request, clip, context)
 
     def _keep(
-        self, request: GeneratorRequest, clip: Any, context: Context
+        self, request: GeneratorRequest, clip: GeneratedClip | Rejected, context: Context
     ) -> ThoughtVideo | Rejected:
         if isinstance(clip, Rejected):
             return clip

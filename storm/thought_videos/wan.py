@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
 from storm.errors import ConfigError
-from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, keyframe_image
+from storm.thought_videos.base import GeneratorRequest, keyframe_image
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator
 
 
 class WanConfig(DiffusersConfig):
-    """What the Wan models share."""
+    """Settings that all Wan models have."""
 
     packages: ClassVar[tuple[str, ...]] = ("diffusers", "ftfy")
     frame_group: ClassVar[int] = 4
@@ -35,10 +35,11 @@ class WanConfig(DiffusersConfig):
     flow_shift: float | None = Field(None, gt=0)
 
 
-class WanPipelineGenerator(DiffusersGenerator):
-    """What the Wan generators share."""
+WanConfigT = TypeVar("WanConfigT", bound=WanConfig)
 
-    config: WanConfig
+
+class WanPipelineGenerator(DiffusersGenerator[WanConfigT]):
+    """Base of the Wan generators."""
 
     def prepare(self) -> None:
         """Set the flow shift; refuse a size or guidance that the pipeline would not keep to."""
@@ -67,24 +68,31 @@ class WanPipelineGenerator(DiffusersGenerator):
             )
 
 
-class WanGenerator(WanPipelineGenerator):
-    class Config(WanConfig):
-        pipeline_class: ClassVar[str] = "WanImageToVideoPipeline"
-        in_float32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
+class WanImageToVideoConfig(WanConfig):
+    """Settings of Wan image to video."""
 
-        kind: Literal["wan_i2v"] = "wan_i2v"
-        # Wan 2.1: true for FLF2V, false for I2V; Wan 2.2: either for A14B, false for 5B
-        last_frame: bool = True
+    pipeline_class: ClassVar[str] = "WanImageToVideoPipeline"
+    in_float32: ClassVar[tuple[str, ...]] = ("vae", "image_encoder")
 
-        def save_tiny(self, folder: Path, seed: int) -> None:
-            from storm.thought_videos.tiny_pipelines import save_tiny_wan
+    kind: str = "wan_i2v"
+    # Wan 2.1: true for FLF2V, false for I2V; Wan 2.2: either for A14B, false for 5B
+    last_frame: bool = True
 
-            save_tiny_wan(folder, seed, last_frame=self.last_frame)
+    def save_tiny(self, folder: Path, seed: int) -> None:
+        """Write a checkpoint with random weights."""
+        from storm.thought_videos.tiny_pipelines import save_tiny_wan
 
-        def build(self, device: str = "cpu") -> WanGenerator:
-            return WanGenerator(self, device)
+        save_tiny_wan(folder, seed, last_frame=self.last_frame)
 
-    config: Config
+    def build(self, device: str = "cpu") -> WanGenerator:
+        """Return the generator, with its pipeline loaded."""
+        return WanGenerator(self, device)
+
+
+class WanGenerator(WanPipelineGenerator[WanImageToVideoConfig]):
+    """Gives the pipeline the first keyframe, and the last if it takes one."""
+
+    Config = WanImageToVideoConfig
 
     def prepare(self) -> None:
         """Refuse a checkpoint that would fail on the last frame, or leave it out in silence."""
@@ -102,10 +110,11 @@ class WanGenerator(WanPipelineGenerator):
             )
 
     def batch_key(self, request: GeneratorRequest) -> tuple[bytes, ...]:
-        """The pictures: the pipeline takes one pair for all its prompts."""
+        """Return the images: the pipeline takes one pair for all its prompts."""
         return tuple(request.keyframes.images[i] for i in self._places())
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
+        """Return the images and the settings of this family."""
         pictures = [keyframe_image(requests[0], i, self.config) for i in self._places()]
         names = ("image", "last_image")
         return dict(zip(names, pictures)) | {"guidance_scale_2": self.config.guidance_2}

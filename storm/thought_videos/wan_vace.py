@@ -4,35 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import assign_keyframes, keyframe_image
+from storm.thought_videos.base import GeneratorRequest, keyframe_image
+from storm.thought_videos.diffusers_base import assign_keyframes
 from storm.thought_videos.wan import WanConfig, WanPipelineGenerator
 
 
-class WanVACEGenerator(WanPipelineGenerator):
-    class Config(WanConfig):
-        pipeline_class: ClassVar[str] = "WanVACEPipeline"
+class WanVACEConfig(WanConfig):
+    """Settings of Wan VACE."""
 
-        kind: Literal["wan_vace"] = "wan_vace"
-        conditions: int = Field(8, ge=1)  # keyframes at most: first, last, then by their scores
-        batch: int = Field(1, ge=1, le=1)  # the pipeline takes one prompt at a time
+    pipeline_class: ClassVar[str] = "WanVACEPipeline"
 
-        def save_tiny(self, folder: Path, seed: int) -> None:
-            from storm.thought_videos.tiny_pipelines import save_tiny_vace
+    kind: str = "wan_vace"
+    conditions: int = Field(8, ge=1)  # keyframes at most: first, last, then by their scores
+    batch: int = Field(1, ge=1, le=1)  # the pipeline takes one prompt at a time
 
-            save_tiny_vace(folder, seed)
+    def save_tiny(self, folder: Path, seed: int) -> None:
+        """Write a checkpoint with random weights."""
+        from storm.thought_videos.tiny_pipelines import save_tiny_vace
 
-        def build(self, device: str = "cpu") -> WanVACEGenerator:
-            return WanVACEGenerator(self, device)
+        save_tiny_vace(folder, seed)
 
-    config: Config
+    def build(self, device: str = "cpu") -> WanVACEGenerator:
+        """Return the generator, with its pipeline loaded."""
+        return WanVACEGenerator(self, device)
+
+
+class WanVACEGenerator(WanPipelineGenerator[WanVACEConfig]):
+    """Gives the pipeline keyframes at their times, and masks of what to keep."""
+
+    Config = WanVACEConfig
 
     def arguments(self, requests: Sequence[GeneratorRequest]) -> dict[str, Any]:
-        """A grey video with the keyframes in it, and a mask that is black where they stand.
+        """Return a gray video that holds the keyframes, and a mask that is black over them.
 
         No reference images: VACE takes those for a subject that may look otherwise in the clip.
         """

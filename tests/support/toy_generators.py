@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from storm.thought_videos.base import GeneratorRequest
-from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator, keyframe_image
+from storm.thought_videos import GeneratorRequest, keyframe_image
+from storm.thought_videos.diffusers_base import DiffusersConfig, DiffusersGenerator
 
 
 class ScriptedPipeline(BaseModel):
@@ -84,7 +84,7 @@ class ScriptedGenerator(DiffusersGenerator):
         frame_group: ClassVar[int] = 1
         small_tiles: ClassVar[dict[str, int]] = {"height": 16, "width": 32}
 
-        kind: Literal["scripted"] = "scripted"
+        kind: str = "scripted"
         pipeline: ScriptedPipeline = ScriptedPipeline()  # type: ignore[assignment]
         frames: int = 5
         device: str = "cuda"  # nothing is put there: the pipeline only notes it
