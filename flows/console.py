@@ -39,7 +39,7 @@ class Console:
             transient=True,
         )
         self._lock = threading.Lock()
-        self._began: dict[str, float] = {}
+        self._started: dict[str, float] = {}
 
     def __enter__(self) -> Console:
         self.bars.start()
@@ -52,7 +52,7 @@ class Console:
         """Return a function that shows one shard's events."""
         name = stage.title if stage.shards == 1 else f"{stage.title} {number + 1}/{stage.shards}"
         with self._lock:
-            self._began.setdefault(stage.title, time.monotonic())
+            self._started.setdefault(stage.title, time.monotonic())
         bar = self.bars.add_task(name, total=None, text="")
 
         def receive(event: Event) -> None:
@@ -69,7 +69,7 @@ class Console:
 
     def sealed(self, stage: Stage[Any], manifest: dict[str, Any]) -> None:
         """Print the line of a stage that was made, and remove its bars."""
-        seconds = time.monotonic() - self._began.get(stage.title, time.monotonic())
+        seconds = time.monotonic() - self._started.get(stage.title, time.monotonic())
         quarantined = len(manifest["quarantined"])
         extra = f", [yellow]{quarantined} quarantined[/yellow]" if quarantined else ""
         self._line(

@@ -1,8 +1,8 @@
-"""`make(target, config)`: every stage of the graph becomes tasks over its shards.
+"""Turn the stages of a graph into Prefect tasks over their shards.
 
-Prefect shows; the store decides. A sealed stage is one task that ends as `Cached`; any other is
-a task for each shard and one, named like the stage, that seals it. Nobody uses a task's return
-value and nothing is cached by Prefect, so an empty Prefect database changes nothing.
+Prefect shows; the store decides. A sealed stage is one task that ends as `Cached`. Any other stage
+is one task per shard, and one, named like the stage, that seals it. No task's return value is used
+and Prefect caches nothing, so an empty Prefect database changes nothing.
 """
 
 from __future__ import annotations
@@ -25,29 +25,33 @@ from storm.runtime import Runtime
 
 
 class Maker:
-    """Submits the tasks of one flow run; at most `runtime.workers` children at a time."""
+    """Submits the tasks of one flow run; at most `runtime.workers` children run at a time.
+
+    Attributes:
+        failed: Fingerprints of stages of which a shard has failed.
+    """
 
     def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
         self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
         self.slots = Slots(runtime.workers)
-        self.failed: set[str] = set()  # fingerprints of stages
+        self.failed: set[str] = set()
 
     def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
-        """Submit every stage; the futures of all, to be waited for."""
-        ends: dict[int, PrefectFuture[Any]] = {}
+        """Submit the tasks of every stage; return their futures for the caller to wait for."""
         futures: list[PrefectFuture[Any]] = []
+        last_task: dict[int, PrefectFuture[Any]] = {}  # by id(stage)
         cached: set[int] = set()
         for rank, stage in enumerate(graph):
-            upstream = [ends[id(needed)] for needed in stage.inputs.values()]
-            settled = all(id(needed) in cached for needed in stage.inputs.values())
-            if self._is_cached(stage) and settled:  # else the rows of an input may change
+            upstream = [last_task[id(needed)] for needed in stage.inputs.values()]
+            shards: list[PrefectFuture[Any]] = []
+            # where an input is made again, its rows may change
+            if self._is_cached(stage) and cached.issuperset(map(id, stage.inputs.values())):
                 cached.add(id(stage))
-                shards = []
             else:
                 shards = self._submit_shards(stage, rank, upstream)
-            end = self._task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
-            ends[id(stage)] = end
-            futures += [*shards, end]
+            finish = _task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
+            last_task[id(stage)] = finish
+            futures += [*shards, finish]
         return futures
 
     def _submit_shards(
@@ -55,38 +59,35 @@ class Maker:
     ) -> list[PrefectFuture[Any]]:
         shards = shards_of(stage, self.store)
         return [
-            self._task(f"{stage.title} {number + 1} of {shards}", self._shard).submit(
+            _task(f"{stage.title} {number + 1} of {shards}", self._shard).submit(
                 stage, number, rank, wait_for=upstream
             )
             for number in range(shards)
         ]
 
-    def _task(self, name: str, body: Any) -> Any:
-        return task(
-            body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False
-        )
-
     def _is_cached(self, stage: Stage[Any]) -> bool:
-        """Whether the stage is sealed, from what its inputs hold as far as they are."""
+        """Return whether the stage is sealed and made from what its inputs hold now."""
         prepare(stage, self.store)
         return stage.artifact(self.store).sealed and is_current(stage, self.store)
 
     def _shard(self, stage: Stage[Any], number: int, rank: int) -> State[None] | None:
-        """Of a stage that has failed no other shard is started."""
-        whole_node = stage.indivisible and self.runtime.gpus > 0  # training takes every GPU
-        with self.slots.hold(rank, self.slots.count if whole_node else 1) as slot:
+        """Make one shard, unless another shard of its stage has failed."""
+        takes_every_gpu = stage.indivisible and self.runtime.gpus > 0
+        with self.slots.hold(rank, self.slots.count if takes_every_gpu else 1) as slot:
             if stage.fingerprint in self.failed:
                 return Cancelled(name="NotStarted", message="another shard of the stage failed")
-            follow = self.console.follow(stage, number)
-            how = {"wait": self.wait, "slot": slot}
+            on_event = self.console.follow(stage, number)
             try:
-                make_shard(stage, self.store, self.runtime, number, follow, **how)
+                make_shard(
+                    stage, self.store, self.runtime, number, on_event, wait=self.wait, slot=slot
+                )
             except Exception:
                 self.failed.add(stage.fingerprint)
                 raise
             return None
 
     def _finish(self, stage: Stage[Any]) -> State[None] | None:
+        """Seal the stage if it is not, and print its line."""
         artifact = stage.artifact(self.store)
         if artifact.sealed:
             self.console.cached(stage, artifact.manifest())
@@ -94,3 +95,8 @@ class Maker:
         seal(stage, self.store)
         self.console.sealed(stage, artifact.manifest())
         return None
+
+
+def _task(name: str, body: Any) -> Any:
+    """Return a Prefect task that is run each time it is submitted."""
+    return task(body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)

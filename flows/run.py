@@ -34,7 +34,6 @@ BENCHMARKED = ("results", "predictions")  # these targets also ask the profile's
 @functools.cache
 def pipeline_flow(target: str) -> Flow[..., None]:
     """Return the Prefect flow that makes the stage `target` and everything it needs."""
-
     runner: Any = ThreadPoolTaskRunner(max_workers=512)  # they wait: the Maker bounds the children
 
     @flow(

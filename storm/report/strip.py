@@ -1,4 +1,4 @@
-"""A strip of pictures: one column a latent slot, the nearest thought-video frame and how near."""
+"""A strip of pictures: for each latent slot the nearest thought-video frame and its distance."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from storm.latent_targets.nearest import Neighbour
 
-_WIDTH, _LINE, _GAP = 160, 18, 8  # px
+_WIDTH, _LINE, _GAP = 160, 18, 8  # of a frame, of a line of text, between frames; pixels
 
 
 def save_strip(path: Path, neighbours: Sequence[Neighbour]) -> None:
-    """Write a PNG: the slot's number above each frame, distance and question below it."""
+    """Write the frames side by side as a PNG.
+
+    Args:
+        path: File to write.
+        neighbours: One per slot; its number goes above the frame, distance and question below.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=12)
