@@ -1,0 +1,101 @@
+"""The example package of `docs/extending.md`: installed beside STORM, named in a profile, run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storm.testing import make_clip, make_student
+from storm.videos.decoding.sampling import FrameSampling
+
+PACKAGE = Path(__file__).parents[2] / "docs" / "example_package"
+COMPONENTS = (
+    *("--set", "keyframes={kind: ends}"),
+    *("--set", "teacher={kind: subtitle}"),
+    *("--set", "generator={kind: slideshow}"),
+)
+UNIT = """
+from pathlib import Path
+from storm import Student
+from storm.testing import make_clip, make_generator_request, make_teacher_request
+from storm_example.generator import SlideshowGenerator
+from storm_example.intervention import Halve
+from storm_example.teacher import SubtitleTeacher
+
+(row,) = SubtitleTeacher.Config().build(None).write([make_teacher_request()])
+assert row.id == "q0"
+clip = make_clip(Path("clip.mp4"))
+(made,) = SlideshowGenerator.Config().build().generate([make_generator_request(clip)])
+assert made.frames.shape == (16, 64, 64, 3)
+student = Student.from_pretrained("student")
+(reply,) = student.answer([clip], ["Where?"], [["left", "right"]], intervention=Halve())
+assert reply.token_ids
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the installed package."""
+    target = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    source = tmp_path_factory.mktemp("source") / "package"  # the build writes beside its source
+    source.mkdir()
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in (".py", ".toml"):
+            copy = source / path.relative_to(PACKAGE)
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
+    return target
+
+
+def run(installed: Path, cwd: Path, *arguments: str) -> str:
+    """Run Python with the package on its path; return what it prints."""
+    path = os.pathsep.join(filter(None, [str(installed), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_each_file_is_short() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 60, path
+
+
+@pytest.mark.integration
+def test_components_work_alone(installed: Path, tmp_path: Path) -> None:
+    make_student(tmp_path / "student", sampling=FrameSampling(frames=4, size_px=32))
+    run(installed, tmp_path, "-c", UNIT)
+
+
+@pytest.mark.integration
+def test_a_profile_names_them(installed: Path, tmp_path: Path) -> None:
+    options = ("--profile", "smoke", *COMPONENTS)
+    run(installed, tmp_path, "-m", "storm.cli", "run", "latent_targets", *options)
+    status = run(installed, tmp_path, "-m", "storm.cli", "status", *options)
+    (line,) = [line for line in status.splitlines() if "latent_targets" in line]
+    assert line.split()[0] in ("sealed", "complete")
+
+
+@pytest.mark.integration
+def test_a_benchmark_is_evaluated(installed: Path, tmp_path: Path) -> None:
+    make_student(tmp_path / "student", sampling=FrameSampling(frames=4, size_px=32))
+    make_clip(tmp_path / "data" / "clip.mp4")
+    rows = "video,question,number\nclip.mp4,How many squares?,1\nnone.mp4,How many?,2\n"
+    (tmp_path / "data" / "counting.csv").write_text(rows)
+    options = ("--benchmark", "counting", "--data", "data", "--latency", "0", "--out", "out")
+    printed = run(
+        installed, tmp_path, "-m", "storm.cli", "evaluate", "--checkpoint", "student", *options
+    )
+    assert "missing_video" in printed
+    assert (tmp_path / "out" / "summary.json").is_file()
