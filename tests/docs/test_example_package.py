@@ -93,7 +93,7 @@ def test_a_benchmark_is_evaluated(installed: Path, tmp_path: Path) -> None:
     make_clip(tmp_path / "data" / "clip.mp4")
     rows = "video,question,number\nclip.mp4,How many squares?,1\nnone.mp4,How many?,2\n"
     (tmp_path / "data" / "counting.csv").write_text(rows)
-    options = ("--benchmark", "counting", "--data", "data", "--latency", "0", "--out", "out")
+    options = ("--benchmark", "counting", "--data", "data", "--set", "latency=0", "--out", "out")
     printed = run(
         installed, tmp_path, "-m", "storm.cli", "evaluate", "--checkpoint", "student", *options
     )

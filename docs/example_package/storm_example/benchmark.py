@@ -25,9 +25,8 @@ class CountingQuestions:
 
     def question(self, id: str, task: str, doc: Mapping[str, Any]) -> BenchmarkQuestion:
         """Return a question from its columns."""
-        return BenchmarkQuestion(
-            id=id, task="counting", video_id=doc["video"], answer=doc["number"], doc=doc
-        )
+        answer = doc["number"]
+        return BenchmarkQuestion(id=id, task=task, video_id=doc["video"], answer=answer, doc=doc)
 
     def load(self, location: DatasetLocation) -> LoadedQuestions:
         """Return every question whose video exists, and name the others."""
@@ -49,9 +48,8 @@ def make_prompt(question: BenchmarkQuestion, pts_seconds: Sequence[float] | None
 
 def same_number(question: BenchmarkQuestion, response: str) -> RuleResult:
     """Compare the first number of a response with the answer."""
-    match = re.search(r"\d+", response)
-    number = match.group() if match else ""
-    return RuleResult(number, float(number == question.answer), matched=bool(match))
+    number = "".join(re.findall(r"\d+", response)[:1])
+    return RuleResult(number, float(number == question.answer), matched=bool(number))
 
 
 BENCHMARK = Benchmark(
