@@ -1,4 +1,4 @@
-"""From a request to a row: what to ask, how to read the reply, and one more try if it is bad.
+"""Dialogue with a model: ask, parse the reply, and correct a bad one once.
 
 Both teachers that are models drive the same `dialogue`; they differ in how they get replies.
 """
@@ -25,7 +25,7 @@ _Line = StringConstraints(strip_whitespace=True, min_length=1, max_length=500)
 
 
 class Thought(BaseModel):
-    """The reply's JSON object. More keys are let pass."""
+    """The reply's JSON object; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,7 +47,13 @@ class BadReply(Exception):
 def dialogue(
     request: TeacherRequest, teacher: str, saw_answer: bool
 ) -> Generator[list[Turn], Reply | NoReply, ThoughtPrompt | Rejected]:
-    """Yields what to ask, is sent the reply, returns the outcome."""
+    """Yield the conversation so far, receive a reply, return the outcome.
+
+    Args:
+        request: The question and its keyframes.
+        teacher: The `kind` that the row records.
+        saw_answer: Whether to tell the model the answer.
+    """
     sample = request.sample
     turns = conversation(request, saw_answer, MAX_STEPS)
     for last in (False, True):
@@ -74,7 +80,11 @@ def dialogue(
 
 
 def read(reply: Reply, tag: str) -> Thought:
-    """The thought in a reply; raises BadReply."""
+    """Return the thought in a reply.
+
+    Raises:
+        BadReply: If there is none that can be used.
+    """
     if reply.finish in ("refusal", "content_filter"):
         raise BadReply("refused", f"the model refuses ({reply.finish})")
     try:
@@ -97,7 +107,7 @@ def _cut_or(reply: Reply, fault: str) -> BadReply:
 
 
 def _object_in(text: str) -> object:
-    """The first JSON object, whatever stands around it: fences, words, a model's thinking."""
+    """Return the first JSON object, ignoring fences, words and a model's thinking around it."""
     text = text.rpartition("</think>")[2]
     decoder, fault = json.JSONDecoder(), "it holds no JSON object"
     for brace in list(re.finditer(r"\{", text))[:_OBJECTS]:

@@ -1,7 +1,7 @@
-"""What a model is told: the one text of the teachers that are models, and its version.
+"""The instruction for teachers that are models, and its version.
 
-Whoever changes a word changes INSTRUCTION too: it is part of a profile's identity, so that old
-prompts stay under their own.
+Change INSTRUCTION with every change of the text: it is part of a profile's identity, so old prompts
+keep theirs.
 """
 
 from __future__ import annotations
@@ -69,47 +69,48 @@ class Turn:
 
 
 def tag_of(sample: VideoSample) -> str:
-    """A short name of the request, which the reply repeats; ids may be long or odd."""
+    """Return a short name of the request for the reply to repeat; ids may be long or odd."""
     return f"q-{digest(sample.id)[:8]}"
 
 
 def answer_of(sample: VideoSample) -> str:
-    """The right answer as a text."""
+    """Return the right answer as a text."""
     return sample.options[LETTERS.index(sample.answer)] if sample.options else sample.answer
 
 
 def conversation(request: TeacherRequest, saw_answer: bool, max_steps: int) -> list[Turn]:
-    """The question, the keyframes with their times and reasons, what to write."""
+    """Return the turns with the keyframes, their times and reasons, the question and the task."""
     sample, keyframes = request.sample, request.keyframes
     count = len(keyframes.images)
     parts: list[str | bytes] = [
         f"Here are {count} keyframes of a video of {keyframes.duration_seconds:.1f} seconds, in "
         "order of time."
     ]
-    shown = zip(keyframes.pts_seconds, keyframes.reasons, keyframes.images, strict=True)
-    for number, (time, reason, image) in enumerate(shown, 1):
+    labeled = zip(keyframes.pts_seconds, keyframes.reasons, keyframes.images, strict=True)
+    for number, (time, reason, image) in enumerate(labeled, 1):
         parts += [f"Keyframe {number}, at {time:.2f} s: {SEEN.get(reason, reason)}.", image]
-    asked = [f"The question about this video: {sample.question.strip()}"]
-    asked += [
+    question_lines = [f"The question about this video: {sample.question.strip()}"]
+    question_lines += [
         f"{letter}. {option}" for letter, option in zip(LETTERS, sample.options, strict=False)
     ]
     if saw_answer:
-        asked.append(f"The right answer: {answer_of(sample)}")
+        question_lines.append(f"The right answer: {answer_of(sample)}")
     task = _TASK.format(
         steps=max_steps,
         last=count,
         secrecy=_TOLD if saw_answer else _OPEN,
         tag=tag_of(sample),
     )
-    question = "\n".join(asked).replace("<|", "< |")  # no marks of a model's own, as <|im_end|>
+    question = "\n".join(question_lines)
+    question = question.replace("<|", "< |")  # no special tokens of a model, such as <|im_end|>
     parts.append(question + "\n\n" + task)
     return [Turn("system", (_ROLE,)), Turn("user", tuple(parts))]
 
 
 def correction(reply: str, fault: str) -> list[Turn]:
-    """What follows a reply that can't be used; asked once."""
-    told = (
+    """Return the turns that follow an unusable reply."""
+    text = (
         f"This reply can't be used: {fault}. Write it again, as the one JSON object that was asked "
         "for, with nothing before or after it."
     )
-    return [Turn("assistant", (reply or "(nothing)",)), Turn("user", (told,))]
+    return [Turn("assistant", (reply or "(nothing)",)), Turn("user", (text,))]

@@ -1,7 +1,7 @@
 """Random pipelines of a few hundred thousand weights, built on the spot, without a network.
 
-They go the same way as real ones: saved, and read again as any checkpoint. What they draw is
-noise; they are there to try the path, under a `kind` that says so.
+They are saved and loaded as any checkpoint. They draw noise: they exist to try the path, under a
+`kind` that says so.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ _WAN: dict[str, Any] = {
 
 
 def _wan_parts() -> dict[str, Any]:
-    """What every Wan pipeline has."""
+    """Return the parts that every Wan pipeline has."""
     from diffusers import AutoencoderKLWan, UniPCMultistepScheduler
     from transformers import UMT5Config, UMT5EncoderModel
 
@@ -192,7 +192,7 @@ def _drawn_from(seed: int) -> Iterator[None]:
 
 
 def _tokenizer() -> Any:
-    """A Unigram tokenizer of single characters, with T5's special tokens."""
+    """Return a Unigram tokenizer of single characters, with T5's special tokens."""
     from tokenizers import Tokenizer
     from tokenizers.decoders import Metaspace as MetaspaceDecoder
     from tokenizers.models import Unigram

@@ -49,9 +49,12 @@ def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_speaking(tmp_path_factory.mktemp("speaking"), said)
 
 
-@pytest.fixture(params=["shell", "template", "tiny_random", "pretrained", "endpoint"])
+@pytest.fixture(params=["own", "shell", "template", "tiny_random", "pretrained", "endpoint"])
 def config(request: pytest.FixtureRequest) -> Any:
     local = {"dtype": "float32", "max_new_tokens": 4, "batch": AT_ONCE}
+    if request.param == "own":
+        path = "own_components:EchoTeacher"
+        return Component("storm.teachers").validate({"kind": path, "words": "See"})
     if request.param == "shell":
         return ShellTeacher.Config()
     if request.param == "template":
@@ -117,6 +120,8 @@ def test_the_answer_is_seen_on_request_alone(config: Any, setup: TeacherSetup) -
 def test_configurations_are_frozen_strict_and_travel(config: Any) -> None:
     kinds = Component("storm.teachers")
     raw = config.model_dump(mode="json")
+    if config.kind == "echo":
+        raw["kind"] = "own_components:EchoTeacher"
     assert kinds.validate(raw) == config == pickle.loads(pickle.dumps(config))
     with pytest.raises(ValidationError, match="not permitted"):
         kinds.validate({**raw, "tempreature": 1})

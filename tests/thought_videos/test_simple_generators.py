@@ -1,4 +1,4 @@
-"""The generators without a model: `keyframes` and `source`; one set of tests for both."""
+"""The generators without a model: `keyframes`, `source` and one of a stranger."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from own_components import StillGenerator
 from pydantic import ValidationError
 
 from storm.records import Rejected
@@ -14,14 +15,14 @@ from storm.thought_videos.base import GeneratedClip, fit
 from storm.thought_videos.keyframes import KeyframesGenerator
 from storm.thought_videos.source import SourceGenerator
 
-BOTH = pytest.mark.parametrize("kind", [KeyframesGenerator, SourceGenerator])
+ALL = pytest.mark.parametrize("kind", [KeyframesGenerator, SourceGenerator, StillGenerator])
 
 
-@BOTH
+@ALL
 def test_clips_have_their_format_and_are_repeatable(kind, ask):
     config = kind.Config(frames=7, height_px=32, width_px=48, fps=5)
     requests = [ask("one"), ask("two")]
-    first, again = (config.build("cpu").generate(requests) for _ in range(2))
+    first, again = (list(config.build("cpu").generate(requests)) for _ in range(2))
     assert len(first) == 2
     for a, b in zip(first, again, strict=True):
         assert isinstance(a, GeneratedClip)
@@ -31,7 +32,7 @@ def test_clips_have_their_format_and_are_repeatable(kind, ask):
         assert np.array_equal(a.frames, b.frames)
 
 
-@BOTH
+@ALL
 def test_unknown_and_impossible_settings_are_refused(kind):
     for wrong in ({"colour": 1}, {"height_px": 33}, {"frames": 0}):
         with pytest.raises(ValidationError):
