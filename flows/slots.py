@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -19,7 +19,7 @@ class Slots:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, rank: int, count: int = 1) -> Iterator[int]:
+    def hold(self, rank: int, count: int = 1) -> Generator[int, None, None]:
         """Hold `count` slots and yield the lowest number; nobody behind overtakes."""
         with self._changed:
             self._tickets += 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, app, told
+from storm.cli.app import Json, app, writable_output
 from storm.config import DEVICES
 from storm.errors import ConfigError, StoreError
 from storm.student.modes import MODES
@@ -96,7 +96,7 @@ def answer(
         from storm.report.strip import save_strip
 
         near = neighbours(reply.latents.numpy(), source)
-        with told(show_latents, "--show-latents"):
+        with writable_output(show_latents, "--show-latents"):
             save_strip(show_latents, near)
     facts = _facts(reply, choices, answering, intervention, near)
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -63,7 +63,7 @@ def open_run(root: str, profile: str, overrides: Sequence[str]) -> Run:
 
 
 @contextmanager
-def told(path: Path, option: str) -> Iterator[None]:
+def writable_output(path: Path, option: str) -> Generator[None, None, None]:
     """Raise ConfigError where the body can't write the file that an option names."""
     try:
         yield

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from storm.cli.app import Json, app, print_table, told
+from storm.cli.app import Json, app, print_table, writable_output
 
 
 @app.command()
@@ -49,5 +49,5 @@ def keyframes(
 
         from storm.keyframes.sheet import contact_sheet
 
-        with told(sheet, "--sheet"):
+        with writable_output(sheet, "--sheet"):
             Image.fromarray(contact_sheet(row)).save(sheet, "PNG")
