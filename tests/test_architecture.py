@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,14 @@ import storm
 
 ROOT = Path(storm.__file__).parents[1]
 SOURCES = sorted(p for f in ("storm", "flows", "tests") for p in (ROOT / f).rglob("*.py"))
+NAMES = {path.relative_to(ROOT).as_posix(): path for path in SOURCES}
+MOST_LINES, MEDIAN_LINES, FUNCTION_LINES = 350, 110, 60
+# Functions that a reader would miss the whole of, if they were cut.
+LONG_FUNCTIONS = {
+    "storm/cli/answer.py:answer",  # one option a line
+    "storm/cli/evaluate.py:evaluate",
+    "storm/cli/score.py:score",
+}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -37,20 +46,26 @@ def test_only_flows_knows_prefect() -> None:
     assert {p.relative_to(ROOT).parts[0] for p in knowing} <= {"flows", "tests"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_files_stay_small(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+@pytest.mark.parametrize("name", NAMES)
+def test_files_stay_small(name: str) -> None:
+    assert len(NAMES[name].read_text().splitlines()) <= MOST_LINES
 
 
-def test_files_and_classes_say_what_they_are() -> None:
-    silent = []
-    for path in SOURCES:
-        if path.is_relative_to(ROOT / "tests") or not path.read_text().strip():
-            continue
-        tree = ast.parse(path.read_text())
-        if ast.get_docstring(tree) is None:
-            silent.append(path.relative_to(ROOT).as_posix())
-    assert silent == []
+def test_most_files_are_much_smaller() -> None:
+    sizes = [len(path.read_text().splitlines()) for path in SOURCES]
+    assert statistics.median(size for size in sizes if size) < MEDIAN_LINES
+
+
+def test_functions_stay_short() -> None:
+    long = {
+        f"{name}:{node.name}"
+        for name, path in NAMES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
+    }
+    assert long <= LONG_FUNCTIONS
+    assert {name.partition(":")[0] for name in LONG_FUNCTIONS} <= NAMES.keys()
 
 
 def test_every_stage_is_in_one_word() -> None:

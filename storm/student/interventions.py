@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from storm import plugins
 from storm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
     """The intervention that a profile or a command line names; None for `none`.
 
     `others`: latents (N, K, d) of other questions, which `mean` averages and `swap` hands out by
-    row. Raises ConfigError for a name that is none of NAMES.
+    row. Other names are those of installed packages: an entry point of `storm.interventions` or an
+    import path, called without arguments. Raises ConfigError if there is no such intervention.
     """
     kind, colon, number = name.partition(":")
     if name == "none":
@@ -211,7 +213,10 @@ def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
     if colon and kind in _NUMBERED and number.isdecimal():
         return _NUMBERED[kind](int(number))
     if name not in _OF_OTHERS:
-        raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
+        own = colon and kind not in _NUMBERED  # an import path
+        if not own and name not in plugins.names("storm.interventions"):
+            raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
+        return plugins.find("storm.interventions", name)()
     if others is None:
         raise ConfigError(
             f"expected latents of other questions for the intervention {name!r}, found none: "

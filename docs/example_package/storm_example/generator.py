@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import numpy as np
 
-from storm.records import Rejected
-from storm.thought_videos.base import ClipFormat, GeneratedClip, GeneratorRequest, fit
-from storm.videos.decoding.encode import unjpeg
+from storm.thought_videos import (
+    ClipFormat,
+    GeneratedClip,
+    GeneratorRequest,
+    Rejected,
+    keyframe_image,
+)
 
 
 class SlideshowGenerator:
@@ -18,7 +21,7 @@ class SlideshowGenerator:
     class Config(ClipFormat):
         """Length and size of the clips come from `ClipFormat`."""
 
-        kind: Literal["slideshow"] = "slideshow"
+        kind: str = "slideshow"
         brightness: float = 1.0
 
         def build(self, device: str = "cpu") -> SlideshowGenerator:
@@ -32,10 +35,8 @@ class SlideshowGenerator:
         """Yield one clip or rejection per request, in order."""
         config = self.config
         for request in requests:
-            images = [
-                fit(unjpeg(image), config.height_px, config.width_px)
-                for image in request.keyframes.images
-            ]
-            order = np.arange(config.frames) * len(images) // config.frames
+            count = len(request.keyframes.images)
+            images = [np.asarray(keyframe_image(request, i, config)) for i in range(count)]
+            order = np.arange(config.frames) * count // config.frames
             frames = np.clip(np.stack([images[i] for i in order]) * config.brightness, 0, 255)
             yield GeneratedClip(frames.astype(np.uint8), config.fps)

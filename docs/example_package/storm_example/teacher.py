@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from storm.config import FrozenModel
-from storm.records import Rejected, ThoughtPrompt
-from storm.thought_prompts.base import TeacherRequest, TeacherSetup
+from storm.thought_prompts import (
+    Rejected,
+    TeacherConfig,
+    TeacherRequest,
+    TeacherSetup,
+    ThoughtPrompt,
+)
 
 
 class SubtitleTeacher:
     """Write a video prompt without a model."""
 
-    class Config(FrozenModel):
+    class Config(TeacherConfig):
         """What a profile can set; every field is part of the stage's identity."""
 
-        kind: Literal["subtitle"] = "subtitle"
+        kind: str = "subtitle"
         style: str = "plain"
 
         def build(self, setup: TeacherSetup) -> SubtitleTeacher:
