@@ -21,7 +21,7 @@ def as_array(tensor: torch.Tensor) -> np.ndarray:
 
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:
-    """The inverse, as a copy: stored arrays are read-only."""
+    """Return the inverse of `as_array`, as a copy: stored arrays are read-only."""
     import torch
 
     copied = np.array(array)

@@ -1,0 +1,1 @@
+"""The stages that answer test questions and benchmarks, and their results."""
