@@ -14,7 +14,7 @@ import typer
 
 from storm.cli.app import Profile, Root, Set
 from storm.errors import StormError
-from storm.process.run_child import kill_children
+from storm.process.children import stop_all_children
 
 if TYPE_CHECKING:
     from storm.profiles import Run
@@ -54,7 +54,7 @@ def run(
         pipeline_flow(target)(profile, overrides, refresh, root, wait)
         _show(target, opened)
     finally:
-        kill_children()
+        stop_all_children()
 
 
 def command(target: str) -> None:
@@ -92,6 +92,6 @@ def _show(target: str, run: Run) -> None:
 
 
 def _stop(number: int, frame: Any) -> None:
-    kill_children()
+    stop_all_children()
     print("stopped; run the same command again to go on", file=sys.stderr)
     raise SystemExit(128 + number)

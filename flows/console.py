@@ -58,7 +58,7 @@ class Console:
         def receive(event: Event) -> None:
             if "resumed" in event:
                 self.bars.update(bar, total=event["of"], completed=event["resumed"])
-            elif "end" in event and not stage.indivisible:
+            elif "end" in event and not stage.single_item:
                 self.bars.advance(bar)
             elif "progress" in event:
                 self.bars.update(

@@ -16,11 +16,12 @@ from prefect.states import Cancelled, Completed, State
 
 from flows.console import Console
 from flows.slots import Slots
-from storm.artifacts.make import make_shard, prepare, seal
-from storm.artifacts.plan import is_current, shards_of
+from storm.artifacts.make import clean_up, make_shard, seal
 from storm.artifacts.stage import Stage
+from storm.artifacts.status import status
 from storm.artifacts.store import Store
 from storm.pipeline.graph import Graph
+from storm.process.children import ChildGroup
 from storm.runtime import Runtime
 
 
@@ -34,6 +35,7 @@ class Maker:
     def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
         self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
         self.slots = Slots(runtime.workers)
+        self.children = ChildGroup()
         self.failed: set[str] = set()
 
     def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
@@ -57,7 +59,8 @@ class Maker:
     def _submit_shards(
         self, stage: Stage[Any], rank: int, upstream: list[PrefectFuture[Any]]
     ) -> list[PrefectFuture[Any]]:
-        shards = shards_of(stage, self.store)
+        artifact = stage.artifact(self.store)
+        shards = artifact.plan().shards if artifact.has_plan() else stage.shards
         return [
             _task(f"{stage.title} {number + 1} of {shards}", self._shard).submit(
                 stage, number, rank, wait_for=upstream
@@ -67,29 +70,36 @@ class Maker:
 
     def _is_cached(self, stage: Stage[Any]) -> bool:
         """Return whether the stage is sealed and made from what its inputs hold now."""
-        prepare(stage, self.store)
-        return stage.artifact(self.store).sealed and is_current(stage, self.store)
+        clean_up(stage, self.store)
+        return status(stage, self.store).complete
 
     def _shard(self, stage: Stage[Any], number: int, rank: int) -> State[None] | None:
         """Make one shard, unless another shard of its stage has failed."""
-        takes_every_gpu = stage.indivisible and self.runtime.gpus > 0
+        takes_every_gpu = stage.single_item and self.runtime.gpus > 0
         with self.slots.hold(rank, self.slots.count if takes_every_gpu else 1) as slot:
-            if stage.fingerprint in self.failed:
+            if stage.fingerprint() in self.failed:
                 return Cancelled(name="NotStarted", message="another shard of the stage failed")
             on_event = self.console.follow(stage, number)
             try:
                 make_shard(
-                    stage, self.store, self.runtime, number, on_event, wait=self.wait, slot=slot
+                    stage,
+                    self.store,
+                    self.runtime,
+                    number,
+                    on_event,
+                    wait=self.wait,
+                    slot=slot,
+                    children=self.children,
                 )
             except Exception:
-                self.failed.add(stage.fingerprint)
+                self.failed.add(stage.fingerprint())
                 raise
             return None
 
     def _finish(self, stage: Stage[Any]) -> State[None] | None:
         """Seal the stage if it is not, and print its line."""
         artifact = stage.artifact(self.store)
-        if artifact.sealed:
+        if artifact.is_sealed():
             self.console.cached(stage, artifact.manifest())
             return Completed(name="Cached", message=str(artifact.path))
         seal(stage, self.store)

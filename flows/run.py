@@ -14,12 +14,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.console import Console
 from flows.make import Maker
-from storm.artifacts.make import forget
+from storm.artifacts.make import purge
 from storm.errors import StageFailed, WorkspaceBusy
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
 from storm.pipeline.graph import Graph
-from storm.process.run_child import kill_children
 from storm.profiles import Run
 
 NAMES = {
@@ -68,7 +67,7 @@ def make_target(run: Run, target: str, refresh: Sequence[str] = (), *, wait: boo
         WorkspaceBusy: If another run is making the same target.
     """
     for title in refresh:
-        forget(run.graph.find(title), run.store)
+        purge(run.graph.find(title), run.store)
     targets = [run.graph.find(target)]
     if target in BENCHMARKED:
         benchmarks = (EvaluationStage, LatencyStage)
@@ -80,7 +79,7 @@ def make_target(run: Run, target: str, refresh: Sequence[str] = (), *, wait: boo
         try:
             wait_for(futures)
         except BaseException:  # SIGTERM, which Prefect takes for itself, then waits for the tasks
-            kill_children()
+            maker.children.stop()
             raise
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
     causes = [cause for state in failed if (cause := _cause(state)) is not None]

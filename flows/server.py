@@ -10,7 +10,7 @@ from typing import BinaryIO
 from prefect.server.api.server import SubprocessASGIServer
 from prefect.settings import Settings, get_current_settings
 
-from storm.process.run_child import watch_owner
+from storm.process.owner import watch_owner
 
 
 class OwnServer(SubprocessASGIServer):

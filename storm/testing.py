@@ -148,7 +148,7 @@ def run_stage(stage: Stage[Any], store: Store, runtime: Runtime | None = None) -
 
     runtime = runtime or Runtime.model_validate({"workers": 1})
     for needed in stage.inputs.values():
-        if not needed.artifact(store).sealed:
+        if not needed.artifact(store).is_sealed():
             run_stage(needed, store, runtime)
     execute(stage, store, runtime)
     return list(stage.rows(store))

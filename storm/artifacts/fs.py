@@ -16,6 +16,7 @@ from storm.errors import StoreError
 
 
 def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file's contents."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
@@ -26,15 +27,15 @@ def _sha256_of_version(path: Path, bytes_: int, mtime_ns: int) -> str:
 
 
 def sha256_once(path: Path) -> str:
-    """Of a sealed file: read once by each process, unless its size or time changes."""
+    """Return a sealed file's sha256; a process reads it once unless its size or time changes."""
     stat = path.stat()
     return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
 
 
 def sha256_tree(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> str:
-    """Over names and contents of all files below `folder` but hidden ones.
+    """Return one digest of the names and contents of all files below `folder`.
 
-    Those keep a download's books (`.git`, Hugging Face's `.cache`): times and places, no content.
+    Hidden files don't count: `.git` or Hugging Face's `.cache` hold metadata of a download.
     """
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -45,14 +46,14 @@ def sha256_tree(folder: Path, sha256: Callable[[Path], str] = sha256_file) -> st
 
 
 def digest(value: Any) -> str:
-    """sha256 of a JSON value; the same in every process. Anything else is a TypeError."""
+    """Return the sha256 of a JSON value, the same in every process; else raise TypeError."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def renamed_into(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; the file or folder written there becomes `path`."""
+    """Yield a temporary path; the file or folder written there becomes `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
@@ -63,7 +64,7 @@ def renamed_into(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """A file or a folder, if it is there."""
+    """Delete a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -72,7 +73,7 @@ def remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that becomes `path`, synced, when the block ends well."""
+    """Yield a new file, which becomes `path`, synced, when the block ends well."""
     with renamed_into(path) as temporary, open(temporary, "wb") as f:
         yield f
         f.flush()
@@ -81,11 +82,13 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
     with writing(path) as f:
         f.write(data)
 
 
 def sync_folder(folder: Path) -> None:
+    """Sync a folder's entries to disk."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -94,10 +97,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, atomically."""
     write_atomic(path, json.dumps(value, indent=1).encode() + b"\n")
 
 
 def read_json(path: Path) -> Any:
+    """Return the JSON value in a file; raise StoreError if it is none."""
     try:
         return json.loads(path.read_bytes())
     except ValueError as e:

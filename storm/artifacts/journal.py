@@ -1,4 +1,4 @@
-"""The journal of a shard: one checksummed record for each finished item.
+"""Journal of a shard: one checksummed record for each finished item.
 
     record := b"SJ01" length:u32 checksum:8 bytes payload
     payload := header length:u32, header (JSON), row (Arrow IPC stream, empty if rejected)
@@ -31,12 +31,15 @@ _HEAD = struct.Struct("<4sI8s")
 
 @dataclass(frozen=True)
 class Entry:
+    """The outcome of one item."""
+
     id: str
     key: str
     outcome: Any  # a row, or Rejected
 
     @property
     def rejected(self) -> bool:
+        """Whether the item could not be made."""
         return isinstance(self.outcome, Rejected)
 
 
@@ -61,7 +64,7 @@ def _encode(entry: Entry) -> bytes:
 
 
 def _header(payload: bytes) -> tuple[dict[str, Any], int]:
-    """What stands before the row, and where that begins."""
+    """Return the record's header and the offset of the row after it."""
     (size,) = struct.unpack_from("<I", payload)
     return json.loads(payload[4 : 4 + size]), 4 + size
 
@@ -75,83 +78,87 @@ def _decode(payload: bytes, row_type: type) -> Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an item's last whole record stands in its journal."""
+class Record:
+    """An item's last whole record in its journal."""
 
     key: str
     rejected: bool
-    at: int  # of the payload, in bytes
+    offset: int  # of the payload, in bytes
     length: int
 
 
 def _payloads(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Whole records, where the payload begins and what it is; stops at the first that is torn."""
-    at = 0
+    """Yield offset and payload of whole records, up to the first torn one."""
+    offset = 0
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         magic, length, checksum = _HEAD.unpack(head)
         payload = file.read(length) if magic == _MAGIC else b""
         if magic != _MAGIC or len(payload) < length or _checksum(payload) != checksum:
             return
-        yield at + _HEAD.size, payload
-        at += _HEAD.size + length
+        yield offset + _HEAD.size, payload
+        offset += _HEAD.size + length
 
 
-def scan(path: Path, *, repair: bool = True) -> dict[str, Place]:
-    """Item id -> where its last record stands. No row is read, so memory stays small.
+def scan(path: Path, *, repair: bool = True) -> dict[str, Record]:
+    """Return each item's last record by its id. No row is read, so memory stays small.
 
-    `repair` cuts a torn tail off the file; for its owner only.
+    Args:
+        path: The journal; it need not exist.
+        repair: Cut a torn tail off the file; only its owner may.
     """
-    places: dict[str, Place] = {}
+    records: dict[str, Record] = {}
     end = 0
     try:
         with open(path, "rb") as file:
-            for at, payload in _payloads(file):
+            for offset, payload in _payloads(file):
                 header, _ = _header(payload)
-                places.pop(header["id"], None)  # the order is that of the last records
-                places[header["id"]] = Place(header["key"], "rejected" in header, at, len(payload))
-                end = at + len(payload)
+                records.pop(header["id"], None)  # in the order of the last records
+                rejected = "rejected" in header
+                records[header["id"]] = Record(header["key"], rejected, offset, len(payload))
+                end = offset + len(payload)
             torn = file.seek(0, os.SEEK_END) > end
     except FileNotFoundError:
         return {}
     if repair and torn:
         os.truncate(path, end)
-    return places
+    return records
 
 
-def read(path: Path, row_type: type, places: Iterable[Place]) -> Iterator[Entry]:
-    """The entries at some places, one in memory at a time."""
+def read_entries(path: Path, row_type: type, records: Iterable[Record]) -> Iterator[Entry]:
+    """Yield the entries of some records, one in memory at a time."""
     with contextlib.ExitStack() as opened:
         file = None
-        for place in places:
+        for record in records:
             file = file or opened.enter_context(open(path, "rb"))
-            file.seek(place.at)
-            yield _decode(file.read(place.length), row_type)
+            file.seek(record.offset)
+            yield _decode(file.read(record.length), row_type)
 
 
-def keep(path: Path, row_type: type, wanted: Callable[[Entry], bool]) -> dict[str, Place]:
-    """Rewrite a journal without the entries that are not wanted; those that stay."""
-    places = scan(path)
-    entries = read(path, row_type, places.values())
-    kept = [p for p, entry in zip(places.values(), entries, strict=True) if wanted(entry)]
-    if len(kept) == len(places):
-        return places
+def rewrite(path: Path, row_type: type, keep: Callable[[Entry], bool]) -> dict[str, Record]:
+    """Drop the entries that `keep` refuses from a journal; return the records that stay."""
+    records = scan(path)
+    entries = read_entries(path, row_type, records.values())
+    kept = [r for r, entry in zip(records.values(), entries, strict=True) if keep(entry)]
+    if len(kept) == len(records):
+        return records
     with open(path, "rb") as old, writing(path) as new:
-        for place in kept:
-            old.seek(place.at - _HEAD.size)
-            new.write(old.read(_HEAD.size + place.length))
+        for record in kept:
+            old.seek(record.offset - _HEAD.size)
+            new.write(old.read(_HEAD.size + record.length))
     return scan(path)
 
 
 class Journal:
-    """Appends entries; each is with the kernel when `write` returns."""
+    """Appends entries to a shard's journal."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__
 
     def write(self, entry: Entry) -> None:
+        """Hand the entry to the kernel; raise OSError if there is no room for it."""
         record = _encode(entry)
-        if self._file.write(record) < len(record):  # no room for all of it
+        if self._file.write(record) < len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
 
     def __enter__(self) -> Journal:

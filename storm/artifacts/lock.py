@@ -1,4 +1,4 @@
-"""One holder at a time: a file lock that the kernel lets go of when its holder is gone."""
+"""Exclusive flock-based file lock, released by the kernel when its holder dies."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from pathlib import Path
 
 from storm.errors import StoreError, WorkspaceBusy
 
-GRACE_SECONDS = 3.0  # a killed run's orphans need a moment to let go of their locks
+GRACE_SECONDS = 3.0  # orphans of a killed run need a moment to end
 
 
 @contextlib.contextmanager
 def hold(path: Path, what: str, *, wait: bool = False) -> Iterator[int]:
-    """Hold the lock `path` on `what`; the kernel lets go when holder and children are gone.
+    """Hold the lock file `path`; yield a descriptor that children can inherit to hold it too.
 
-    Raises WorkspaceBusy, which says who holds it, unless it may `wait`; StoreError where the file
-    system gives no lock.
+    Args:
+        path: The lock file; it is created if needed and names its holder.
+        what: What is locked, for the error.
+        wait: Wait for another holder, instead of failing after a few seconds.
+
+    Raises:
+        WorkspaceBusy: If another process holds it; says which.
+        StoreError: If the file system has no locks or the folder can't be written.
     """
     deadline = time.monotonic() + (math.inf if wait else GRACE_SECONDS)
     while (fd := _try(path)) is None:
@@ -41,7 +47,7 @@ def hold(path: Path, what: str, *, wait: bool = False) -> Iterator[int]:
 
 
 def _try(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None if another one does."""
+    """Return a descriptor that holds the lock, or None if another process does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

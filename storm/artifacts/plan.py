@@ -1,4 +1,4 @@
-"""The plan of a stage: its items, their keys and shards, and what its inputs held at that time."""
+"""The plan of a stage: its items, their keys and shards, and the rows its inputs held."""
 
 from __future__ import annotations
 
@@ -15,82 +15,74 @@ from storm.records import Rejected
 
 
 def plan(stage: Stage[Any], store: Store) -> Plan:
-    """The stage's plan: made at the first call, and anew once an input holds other rows.
+    """Return the stage's plan; make it at the first call, and anew when an input has other rows.
 
-    A plan made anew takes the seal back; rows whose keys stay are taken over.
+    A new plan reopens a sealed artifact. Rows whose keys stay the same are reused.
     """
     artifact = stage.artifact(store)
-    if artifact.has_plan and is_current(stage, store):
+    if artifact.has_plan() and not changed_inputs(stage, store):
         return artifact.plan()
     with artifact.lock("plan", wait=True):
-        old = artifact.plan() if artifact.has_plan else None
-        if old is not None and is_current(stage, store):
+        old = artifact.plan() if artifact.has_plan() else None
+        if old is not None and not changed_inputs(stage, store):
             return old
-        made = _made(stage, store, old)
+        new = _new_plan(stage, store, old)
         if old is not None:
-            artifact.unseal()
-            if stage.indivisible and made.items != old.items:
-                artifact.clear()  # a training goes on from what lies in its folder
-        artifact.write_plan(made)
-        return made
+            artifact.reopen()
+            if stage.single_item and new.items != old.items:
+                artifact.clear()  # else a training would resume from the old folder
+        artifact.write_plan(new)
+        return new
 
 
-def _made(stage: Stage[Any], store: Store, old: Plan | None) -> Plan:
-    """As many shards as before, and each item where it was: their tasks may be under way."""
+def _new_plan(stage: Stage[Any], store: Store, old: Plan | None) -> Plan:
+    """Plan all items; shards of an old plan stay as they are, since tasks may be making them."""
     shards = stage.shards if old is None else old.shards
     placed = {} if old is None else {item.id: item.shard for item in old.items}
-    groups = stage.groups(store)
+    co_located = stage.colocate(store)
     items: dict[str, PlannedItem] = {}
     for item_id, upstream in stage.items(store):
         if item_id in items:
             raise DataError(f"{stage.title}: expected ids that differ, found {item_id!r} twice")
         key = digest([stage.recipe, item_id, list(upstream)])
-        hashed = int(digest(groups.get(item_id, item_id))[:8], 16) % shards
+        hashed = int(digest(co_located.get(item_id, item_id))[:8], 16) % shards
         items[item_id] = PlannedItem(item_id, key, placed.get(item_id, hashed))
-    refused = list(stage.rejected())
-    refuse_too_many(stage, refused, len(items) + len(refused))  # before anything is made
-    return Plan(stage.recipe, shards, tuple(items.values()), contents(stage, store))
+    rejected = list(stage.rejected())
+    check_quarantine_share(stage, rejected, len(items) + len(rejected))  # before any work
+    return Plan(stage.recipe, shards, tuple(items.values()), _inputs_now(stage, store))
 
 
-def refuse_too_many(stage: Stage[Any], bad: Sequence[Rejected], total: int) -> None:
-    """Fail the stage if more than its share is quarantined; one bad item of several may be."""
-    if len(bad) <= stage.quarantine_share * total or (len(bad) <= 1 and total > 1):
+def check_quarantine_share(stage: Stage[Any], rejected: Sequence[Rejected], total: int) -> None:
+    """Fail the stage if more than its share is quarantined; one item of several always may be.
+
+    Raises:
+        StageFailed: With the reasons and the first item.
+    """
+    count = len(rejected)
+    if count <= stage.quarantine_share * total or (count <= 1 and total > 1):
         return
-    reasons = ", ".join(sorted({b.reason for b in bad}))
+    reasons = ", ".join(sorted({item.reason for item in rejected}))
     raise StageFailed(
-        f"{stage.title}: {len(bad)} of {total} items were quarantined ({reasons}), more than the "
-        f"allowed share {stage.quarantine_share:g}; first: {bad[0].id}: {bad[0].detail} "
-        "(`storm quarantine` lists all)"
+        f"{stage.title}: {count} of {total} items were quarantined ({reasons}), more than the "
+        f"allowed share {stage.quarantine_share:g}; first: {rejected[0].id}: "
+        f"{rejected[0].detail} (`storm quarantine` lists all)"
     )
 
 
-def shards_of(stage: Stage[Any], store: Store) -> int:
-    """How many shards to make: what was planned, once there is a plan."""
-    artifact = stage.artifact(store)
-    return artifact.plan().shards if artifact.has_plan else stage.shards
+def changed_inputs(stage: Stage[Any], store: Store) -> list[str]:
+    """Return the inputs that now hold other rows than when the stage was planned.
+
+    Nothing is known of an input that is not sealed; it counts as unchanged.
+    """
+    planned = stage.artifact(store).input_digests()
+    now = _inputs_now(stage, store)
+    return [name for name, rows in now.items() if planned.get(name) != rows]
 
 
-def contents(stage: Stage[Any], store: Store) -> dict[str, str]:
-    """What each input holds now; of one that is not sealed nothing is known."""
-    found: dict[str, str] = {}
+def _inputs_now(stage: Stage[Any], store: Store) -> dict[str, str]:
+    """Return the digest of each sealed input's rows."""
+    digests: dict[str, str] = {}
     for name, needed in stage.inputs.items():
         with contextlib.suppress(NotSealed):
-            found[name] = needed.artifact(store).content()
-    return found
-
-
-def is_current(stage: Stage[Any], store: Store) -> bool:
-    """Whether the inputs hold what they held when the stage was planned."""
-    planned_from = stage.artifact(store).planned_from()
-    return all(planned_from.get(k) == v for k, v in contents(stage, store).items())
-
-
-def is_settled(stage: Stage[Any], store: Store) -> bool:
-    """Whether the stage and all before it are current, and none of them is being made.
-
-    An artifact that is not there at all does not count: what was made from it stays.
-    """
-    artifact = stage.artifact(store)
-    if not artifact.has_manifest:
-        return not artifact.has_plan
-    return is_current(stage, store) and all(is_settled(s, store) for s in stage.inputs.values())
+            digests[name] = needed.artifact(store).rows_digest()
+    return digests

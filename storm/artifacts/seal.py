@@ -1,4 +1,4 @@
-"""Sealing: journals become Arrow shards, and the manifest is written last."""
+"""Seal an artifact: journals become Arrow shards, and the manifest is written last."""
 
 from __future__ import annotations
 
@@ -10,57 +10,52 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from storm.artifacts.artifact import FORMAT, Artifact, write_shard
+from storm.artifacts.artifact import FORMAT, Artifact, PlannedItem, write_shard
 from storm.artifacts.fs import remove, sha256_file, sync_folder, write_json
-from storm.artifacts.journal import Place, read, scan
-from storm.artifacts.plan import plan, refuse_too_many
+from storm.artifacts.journal import Record, read_entries, scan
+from storm.artifacts.plan import check_quarantine_share, plan
 from storm.artifacts.reuse import blob_files
-from storm.artifacts.shard import content_of, rows_of, shard_name
+from storm.artifacts.shard import rows_digest_of, rows_of, shard_name
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
 from storm.errors import StageFailed
+from storm.records import Rejected
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows at some places of a journal; read anew each time they are gone through."""
+    """The rows of some records of a journal, read anew at each iteration."""
 
     path: Path
     row_type: type
-    places: Sequence[Place]
+    records: Sequence[Record]
 
     def __iter__(self) -> Iterator[Any]:
-        return (entry.outcome for entry in read(self.path, self.row_type, self.places))
+        return (entry.outcome for entry in read_entries(self.path, self.row_type, self.records))
 
 
 def seal(stage: Stage[Any], store: Store) -> None:
-    """Compact the journals into shards, a few rows in memory at a time; write the manifest."""
+    """Compact the journals into shards, a few rows in memory at a time; write the manifest.
+
+    Raises:
+        StageFailed: If items are pending, nothing was made or too many are quarantined.
+    """
     artifact = stage.artifact(store)
     planned = plan(stage, store)
     with artifact.lock("seal", wait=True):
-        if artifact.sealed:
+        if artifact.is_sealed():
             return
+        rejected = list(stage.rejected())
+        quarantined = list(rejected)
         paths: list[Path] = []
         shards: list[dict[str, Any]] = []
-        refused = list(stage.rejected())
-        quarantined = list(refused)
         for number in range(planned.shards):
-            journal = artifact.path / f"{shard_name(number)}.journal"
-            path, mine = journal.with_suffix(".arrow"), planned.shard(number)
-            places = scan(journal)
-            missing = [item.id for item in mine if item.id not in places]
-            if missing:
-                raise StageFailed(f"{stage.title}: {len(missing)} items are pending: {missing[:3]}")
-            bad = [places[item.id] for item in mine if places[item.id].rejected]
-            quarantined += _Rows(journal, stage.row, bad)
-            done = [places[item.id] for item in mine if not places[item.id].rejected]
-            if done:
-                write_shard(path, _Rows(journal, stage.row, done), [place.key for place in done])
-                shards.append({"name": path.name, "rows": len(done)})
+            path = artifact.path / f"{shard_name(number)}.arrow"
+            rows = _seal_shard(stage, path, planned.shard(number), quarantined)
+            if rows:
+                shards.append({"name": path.name, "rows": rows})
                 paths.append(path)
-            else:
-                path.unlink(missing_ok=True)  # of an earlier plan
-        refuse_too_many(stage, quarantined, len(planned.items) + len(refused))
+        check_quarantine_share(stage, quarantined, len(planned.items) + len(rejected))
         if not shards:
             raise StageFailed(
                 f"{stage.title}: nothing was made of {len(planned.items)} items; quarantined: "
@@ -69,22 +64,22 @@ def seal(stage: Stage[Any], store: Store) -> None:
         for leftover in list(artifact.path.rglob("*.tmp-*")):
             remove(leftover)
         write_json(artifact.path / "files.json", _file_table(stage, artifact, paths))
-        inputs = {k: [s.name, s.fingerprint] for k, s in stage.inputs.items()}
+        inputs = {k: [s.name, s.fingerprint()] for k, s in stage.inputs.items()}
         manifest = {
             "format": FORMAT,
             "stage": stage.name,
             "label": stage.label,
             "version": stage.version,
             "recipe": stage.recipe,
-            "fingerprint": stage.fingerprint,
+            "fingerprint": stage.fingerprint(),
             "configuration": stage.configuration,
             "inputs": {k: [*v, planned.inputs[k]] for k, v in inputs.items()},
-            "outside": stage.outside(),
+            "external_inputs": stage.external_inputs(),
             "shards": shards,
             "rows": sum(s["rows"] for s in shards),
-            "content": content_of(paths),
+            "rows_digest": rows_digest_of(paths),
             "quarantined": [asdict(q) for q in quarantined],
-            "facts": stage.facts(store),
+            "extra": stage.extra_manifest(store),
             "storm": version("storm-video"),
             "python": platform.python_version(),
             "sealed_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -93,12 +88,32 @@ def seal(stage: Stage[Any], store: Store) -> None:
         sweep(artifact)
 
 
+def _seal_shard(
+    stage: Stage[Any], path: Path, items: Sequence[PlannedItem], quarantined: list[Rejected]
+) -> int:
+    """Write one shard in plan order; return its rows and add its rejected items."""
+    journal = path.with_suffix(".journal")
+    records = scan(journal)
+    missing = [item.id for item in items if item.id not in records]
+    if missing:
+        raise StageFailed(f"{stage.title}: {len(missing)} items are pending: {missing[:3]}")
+    in_order = [records[item.id] for item in items]
+    quarantined += _Rows(journal, stage.row, [r for r in in_order if r.rejected])
+    done = [r for r in in_order if not r.rejected]
+    if done:
+        write_shard(path, _Rows(journal, stage.row, done), [r.key for r in done])
+    else:
+        path.unlink(missing_ok=True)  # of an earlier plan
+    return len(done)
+
+
 def leftovers(artifact: Artifact) -> list[Path]:
-    """What a sealed artifact no longer needs."""
+    """Return the files that a sealed artifact no longer needs."""
     return [*artifact.path.glob("*.journal"), *artifact.path.glob("*.tmp-*")]
 
 
 def sweep(artifact: Artifact) -> None:
+    """Delete the files that a sealed artifact no longer needs."""
     for leftover in leftovers(artifact):
         leftover.unlink(missing_ok=True)
     sync_folder(artifact.path)
@@ -107,7 +122,7 @@ def sweep(artifact: Artifact) -> None:
 def _file_table(
     stage: Stage[Any], artifact: Artifact, shards: Sequence[Path]
 ) -> dict[str, dict[str, Any]]:
-    """Size, time and sha256 of the shards and of every file that their rows refer to."""
+    """Return size, time and sha256 of the shards and of every file that their rows refer to."""
     paths = dict.fromkeys(shards)
     for shard in shards:
         for row in rows_of(shard, stage.row):

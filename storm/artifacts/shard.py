@@ -1,4 +1,4 @@
-"""A sealed shard: an Arrow IPC stream of rows, each with its key and its digest."""
+"""Sealed shard: an Arrow IPC stream of rows, each with its key and digest."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Row = TypeVar("Row")
 
 
 def shard_name(number: int) -> str:
-    """Of a shard's journal and lock, and of what is sealed, before the suffix."""
+    """Return the stem of a shard's journal, lock and Arrow file."""
     return f"shard-{number:05d}"
 
 
 def open_shard(path: Path) -> pa.Table:
-    """A sealed shard, memory-mapped."""
+    """Return a sealed shard, memory-mapped."""
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_stream(source).read_all()
 
 
 def rows_of(path: Path, row_type: type[Row]) -> Iterator[Row]:
-    """The rows of a sealed shard, a few of them as Python objects at a time."""
+    """Yield the rows of a sealed shard, a few in memory at a time."""
     for batch in open_shard(path).to_batches(max_chunksize=64):
         yield from tables.from_table(pa.Table.from_batches([batch]), row_type)
 
@@ -36,38 +36,41 @@ def rows_of(path: Path, row_type: type[Row]) -> Iterator[Row]:
 def keyed_rows_of(
     path: Path, row_type: type[Row], wanted: Callable[[str, str], bool]
 ) -> Iterator[tuple[Row, str]]:
-    """Rows of a sealed shard with their keys, where `wanted(id, key)`."""
+    """Yield the rows of a sealed shard for which `wanted(id, key)`, with their keys."""
     for batch in open_shard(path).to_batches():
-        found = list(zip(batch["id"].to_pylist(), batch["_key"].to_pylist(), strict=True))
-        at = [n for n, (item_id, key) in enumerate(found) if wanted(item_id, key)]
+        keys = list(zip(batch["id"].to_pylist(), batch["_key"].to_pylist(), strict=True))
+        at = [n for n, (item_id, key) in enumerate(keys) if wanted(item_id, key)]
         if at:
             rows = tables.from_table(pa.Table.from_batches([batch.take(pa.array(at))]), row_type)
-            yield from zip(rows, (found[n][1] for n in at), strict=True)
+            yield from zip(rows, (keys[n][1] for n in at), strict=True)
 
 
 def digests_of(path: Path) -> Iterator[tuple[str, str]]:
-    """Id and digest of each row of a shard."""
+    """Yield id and digest of each row of a shard."""
     for batch in open_shard(path).select(["id", "_digest"]).to_batches():
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def content_of(paths: Iterable[Path]) -> str:
-    """A digest of all rows of some shards."""
-    found = hashlib.sha256()
+def rows_digest_of(paths: Iterable[Path]) -> str:
+    """Return one digest of all rows of some shards."""
+    digest = hashlib.sha256()
     for path in paths:
         for item_id, row_digest in digests_of(path):
-            found.update(f"{row_digest}{item_id}\0".encode())
-    return found.hexdigest()
+            digest.update(f"{row_digest}{item_id}\0".encode())
+    return digest.hexdigest()
 
 
 def write_rows(file: BinaryIO, rows: Iterable[Any], keys: Iterable[str]) -> None:
-    """Rows, gone through twice, and their keys; a record batch of them in memory at a time."""
+    """Write rows and their keys, one record batch in memory at a time.
+
+    `rows` is iterated over twice.
+    """
     shapes, writer = tables.shapes_of(rows), None
     for batch in _batches(zip(rows, keys, strict=True)):
-        made, theirs = zip(*batch, strict=True)
-        table = tables.to_table(made, shapes)
-        table = table.append_column("_key", pa.array(theirs, pa.string()))
-        table = table.append_column("_digest", pa.array([digest_of(r) for r in made]))
+        some, their_keys = zip(*batch, strict=True)
+        table = tables.to_table(some, shapes)
+        table = table.append_column("_key", pa.array(their_keys, pa.string()))
+        table = table.append_column("_digest", pa.array([digest_of(r) for r in some]))
         writer = writer or pa.ipc.new_stream(file, table.schema)
         writer.write_table(table)
     if writer is not None:
@@ -75,7 +78,7 @@ def write_rows(file: BinaryIO, rows: Iterable[Any], keys: Iterable[str]) -> None
 
 
 def _batches(rows: Iterable[tuple[Any, str]]) -> Iterator[list[tuple[Any, str]]]:
-    """As many rows as one record batch holds; the cuts depend on the rows alone."""
+    """Yield the rows of one record batch at a time; the cuts depend only on the rows."""
     batch, size = [], 0
     for row, key in rows:
         batch.append((row, key))

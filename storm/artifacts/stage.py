@@ -1,13 +1,13 @@
-"""Stage: a unit of the pipeline with an identity, and what it takes to make it.
+"""Stage: a unit of the pipeline with an identity.
 
 A stage is a frozen dataclass. Fields typed as a Stage are its inputs; fields marked with
-`not_identity()` say how it runs; every other field is configuration.
+`runtime_field()` say how it runs; every other field is configuration.
 
     recipe      = sha256(name, version, configuration)
-    fingerprint = sha256(recipe, the inputs' fingerprints, digests of outside files)
+    fingerprint = sha256(recipe, the inputs' fingerprints, external inputs)
     item key    = sha256(recipe, id, digests of its upstream rows)
 
-A stage reads sealed inputs only and is made shard by shard; see `execution.py`.
+A stage reads sealed inputs only and is made shard by shard; see `make.py`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Row = TypeVar("Row")
 OnEvent = Callable[[Event], None]
 
 
-def not_identity(default: Any) -> Any:
-    """A field that says how a stage runs or is shown, never what it makes."""
+def runtime_field(default: Any) -> Any:
+    """Declare a field that says how a stage runs or is shown, never what it makes."""
     return field(default=default, metadata={"identity": False})
 
 
 def canonical(value: Any) -> Any:
-    """A JSON value that stands for `value`; TypeError if there is none.
+    """Return a JSON value that identifies `value`; raise TypeError if there is none.
 
     A configuration whose fields are not its identity (a path, say) has a method `identity`.
     """
@@ -55,9 +55,9 @@ def canonical(value: Any) -> Any:
     raise TypeError(f"no canonical form for {type(value).__name__}: {value!r}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
-    """What `make` may use."""
+    """Context passed to `Stage.make`."""
 
     store: Store
     artifact: Artifact
@@ -65,16 +65,16 @@ class Context:
     emit: OnEvent  # progress: {"progress": done, "of": total, "text": ...}
     begin: Callable[[Sequence[str]], None]  # these items are in flight now
     batch: int  # how many items to take at once
-    solo: bool = False  # a child died: one item at a time, so that the next death has one cause
+    one_at_a_time: bool = False  # a child died: so that the next death has a single suspect
 
     def each(self, ids: Sequence[str]) -> Iterator[str]:
-        """`ids` one by one, each announced before it is handed out."""
+        """Yield `ids` one by one, each announced before it is begun."""
         for item_id in ids:
             self.begin([item_id])
             yield item_id
 
     def batches(self, ids: Sequence[str]) -> Iterator[Sequence[str]]:
-        """`ids` in batches, each announced before it is handed out."""
+        """Yield `ids` in batches, each announced before it is begun."""
         for at in range(0, len(ids), self.batch):
             self.begin(ids[at : at + self.batch])
             yield ids[at : at + self.batch]
@@ -82,79 +82,96 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(ABC, Generic[Row]):
+    """A unit of the pipeline: rows of one type, made item by item from its inputs' rows."""
+
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raise it when the rows for one configuration change
     row: ClassVar[type]
-    indivisible: ClassVar[bool] = False  # one item; if it fails, the stage fails
+    single_item: ClassVar[bool] = False  # one item; if it fails, the stage fails
 
-    label: str = not_identity("")
-    shards: int = not_identity(1)
-    quarantine_share: float = not_identity(0.05)
+    label: str = runtime_field("")
+    shards: int = runtime_field(1)
+    quarantine_share: float = runtime_field(0.05)
 
     @abstractmethod
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        """Every item's id and the digests of the upstream rows that it is made from."""
+        """Return every item's id and the digests of the upstream rows it is made from."""
 
     @abstractmethod
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Row | Rejected]:
-        """One outcome for each id, in any order. Runs in a child process."""
+        """Yield one outcome for each id, in any order. Runs in a child process."""
 
-    def outside(self) -> dict[str, Any]:
-        """What else decides which items there are: digests of files that no stage made, counts."""
+    def external_inputs(self) -> dict[str, Any]:
+        """Return what else decides which items there are: digests of files, counts.
+
+        Only what no stage has made; it may read files.
+        """
         return {}
 
-    def groups(self, store: Store) -> Mapping[str, str]:
-        """By id, the name of a group: its items are made in one shard. Others go alone."""
+    def colocate(self, store: Store) -> Mapping[str, str]:
+        """Return group names by id; the items of a group are made in one shard."""
         return {}
 
     def blob_of(self, row: Row) -> tuple[str, str] | None:
-        """Path (relative to the artifact) and sha256 of the file or folder that a row refers to."""
+        """Return path (below the artifact) and sha256 of the file or folder a row refers to."""
         blob = getattr(row, "blob", None)
         return None if blob is None else (blob, getattr(row, "sha256"))  # noqa: B009
 
     def rejected(self) -> Iterable[Rejected]:
-        """Input entries that never became items; recorded in the manifest."""
+        """Return input entries that never became items; the manifest records them."""
         return ()
 
-    def facts(self, store: Store) -> dict[str, Any]:
-        """What else the manifest records once all is made: counts, costs. No identity."""
+    def extra_manifest(self, store: Store) -> dict[str, Any]:
+        """Return what else the manifest records: counts, costs. It is no part of the identity."""
         return {}
 
     @property
     def title(self) -> str:
+        """Name and label, e.g. `stage_one/shuffled`."""
         return f"{self.name}/{self.label}" if self.label else self.name
 
     @cached_property
     def inputs(self) -> dict[str, Stage[Any]]:
+        """The stages in this one's fields, by field."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        found = {k: v for k, v in values.items() if isinstance(v, Stage)}
+        stages = {k: v for k, v in values.items() if isinstance(v, Stage)}
         for k, v in values.items():
             if isinstance(v, tuple) and v and all(isinstance(s, Stage) for s in v):
-                found.update({f"{k}[{i}]": s for i, s in enumerate(v)})
-        return found
+                stages.update({f"{k}[{i}]": s for i, s in enumerate(v)})
+        return stages
 
     @cached_property
     def configuration(self) -> dict[str, Any]:
-        chosen = {}
+        """The fields that decide what is made, as JSON values."""
+        fields = {}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             is_input = f.name in self.inputs or f"{f.name}[0]" in self.inputs
             if f.metadata.get("identity", True) and not is_input:
-                chosen[f.name] = canonical(value)
-        return chosen
+                fields[f.name] = canonical(value)
+        return fields
 
     @cached_property
     def recipe(self) -> str:
+        """Digest of name, version and configuration."""
         return digest([self.name, self.version, self.configuration])
 
-    @cached_property
     def fingerprint(self) -> str:
-        inputs = {name: stage.fingerprint for name, stage in self.inputs.items()}
-        return digest([self.recipe, inputs, self.outside()])
+        """Return the identity of the stage's artifact; the first call reads external inputs.
+
+        It is kept, and travels with the stage to child processes.
+        """
+        fields = vars(self)  # a frozen dataclass takes no new attribute
+        if "_fingerprint" not in fields:
+            inputs = {name: stage.fingerprint() for name, stage in self.inputs.items()}
+            value = digest([self.recipe, inputs, self.external_inputs()])
+            fields["_fingerprint"] = value
+        return fields["_fingerprint"]
 
     def artifact(self, store: Store) -> Artifact:
-        return store.artifact(self.name, self.fingerprint)
+        """Return the stage's artifact, made or not."""
+        return store.artifact(self.name, self.fingerprint())
 
     def rows(self, store: Store, ids: Collection[str] | None = None) -> Iterator[Row]:
-        """The sealed rows, all or those of some ids."""
+        """Yield the sealed rows, all or only those of some ids."""
         return self.artifact(store).rows(self.row, ids)

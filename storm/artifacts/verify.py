@@ -1,4 +1,4 @@
-"""Bit rot: what of an artifact is damaged, and how the next run comes to make only that again."""
+"""Find damaged files, and delete them so that the next run makes only those again."""
 
 from __future__ import annotations
 
@@ -6,43 +6,47 @@ from storm.artifacts.artifact import Artifact
 from storm.errors import NotSealed, StoreError
 
 
-def faults(artifact: Artifact) -> list[str]:
-    """Everything sealed is read: the files that are damaged, manifest and plan among them."""
-    bad = []
-    if artifact.has_manifest:
+def damaged_files(artifact: Artifact) -> list[str]:
+    """Read everything sealed and return the damaged files, manifest and plan included."""
+    damaged = []
+    if artifact.has_manifest():
         try:
             artifact.manifest()  # refuses another format
         except NotSealed:
-            bad.append("manifest.json")
-        bad += artifact.damaged(thorough=True)
-    if artifact.has_plan:
+            damaged.append("manifest.json")
+        damaged += artifact.damaged(thorough=True)
+    if artifact.has_plan():
         try:
             artifact.plan()
         except StoreError:
-            bad.append("plan.json")
-    return bad
+            damaged.append("plan.json")
+    return damaged
 
 
 def repair(artifact: Artifact) -> list[str]:
-    """Remove what is damaged, so that the next run makes it again; its names.
+    """Delete damaged files so that the next run makes them again; return their names.
 
-    Raises WorkspaceBusy while someone makes the artifact.
+    Raises:
+        WorkspaceBusy: While someone makes the artifact.
     """
-    with artifact.alone():
-        bad = faults(artifact)
-        books = {"manifest.json", "plan.json"} & set(bad)
-        if books and len(bad) > len(books):  # nothing is left that says what can be kept
+    with artifact.locked_exclusively():
+        damaged = damaged_files(artifact)
+        metadata = {"manifest.json", "plan.json"} & set(damaged)
+        if metadata and len(damaged) > len(metadata):  # nothing is left that says what to keep
             artifact.clear()
-        elif books:  # whole rows are taken over from here when it is planned again
-            artifact.unseal()
-        for name in bad:  # a manifest that stays shows the next run what is missing
-            (artifact.path / name).unlink(missing_ok=True)
-        return bad
+        elif metadata:  # whole rows are reused from here when it is planned again
+            artifact.reopen()
+        _delete(artifact, damaged)  # a manifest that stays shows the next run what is missing
+        return damaged
 
 
-def drop_damaged(artifact: Artifact) -> None:
-    """Take the seal back and remove what a glance shows damaged; the rest can be taken over."""
-    bad = artifact.damaged(thorough=False) if artifact.has_manifest else []
-    artifact.unseal()
-    for name in bad:
+def reopen_damaged(artifact: Artifact) -> None:
+    """Take the seal back and delete what a glance shows damaged; the rest can be reused."""
+    damaged = artifact.damaged(thorough=False) if artifact.has_manifest() else []
+    artifact.reopen()
+    _delete(artifact, damaged)
+
+
+def _delete(artifact: Artifact, names: list[str]) -> None:
+    for name in names:
         (artifact.path / name).unlink(missing_ok=True)

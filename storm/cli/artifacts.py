@@ -30,7 +30,8 @@ def status(
     for state in states:
         items = "?" if state.items is None else state.items
         quarantined = f", {state.quarantined} quarantined" if state.quarantined else ""
-        print(f"{state.state:<8} {state.stage:<30} {state.done:>6} of {items}{quarantined}")
+        why = "" if state.state in ("complete", "missing") else f" ({state.why})"
+        print(f"{state.state:<8} {state.stage:<30} {state.done:>6} of {items}{quarantined}{why}")
 
 
 @app.command()

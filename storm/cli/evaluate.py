@@ -95,7 +95,7 @@ def evaluate(
     with _progress() as on_event:
         for stage in evaluations:
             _answer(stage, store, runtime, number, on_event, wait)
-        if not all(stage.artifact(store).sealed for stage in evaluations):
+        if not all(stage.artifact(store).is_sealed() for stage in evaluations):
             print("other shards are pending: the last one to finish scores", file=sys.stderr)
             return
         if latency is not None:
@@ -104,7 +104,7 @@ def evaluate(
             execute(latency, store, runtime, on_event, wait=wait)
     summary = summarize(evaluations, latency, store, config.scorer, config.unwrap_answer, judge)
     if out is None:
-        key = digest([stage.fingerprint for stage in evaluations])[:8]
+        key = digest([stage.fingerprint() for stage in evaluations])[:8]
         out = store.root / "reports" / f"{evaluations[0].query.benchmark.name}-{key}"
     write_summary(summary, out, str(checkpoint.absolute()))
     if as_json:
@@ -159,13 +159,13 @@ def _answer(
     wait: bool,
 ) -> None:
     """Answer what is missing of all shards or of one; the last one seals the stage."""
-    from storm.artifacts.make import execute, make_shard, pending, plan, prepare, seal
+    from storm.artifacts.make import clean_up, count_pending, execute, make_shard, plan, seal
 
     if number is None:
         execute(stage, store, runtime, on_event, wait=wait)
         return
-    prepare(stage, store)
-    if stage.artifact(store).sealed:
+    clean_up(stage, store)
+    if stage.artifact(store).is_sealed():
         return
     shards = plan(stage, store).shards
     if shards != stage.shards:
@@ -174,7 +174,7 @@ def _answer(
             "shards"
         )
     make_shard(stage, store, runtime, number, on_event, wait=wait)
-    if not pending(stage, store):
+    if not count_pending(stage, store):
         seal(stage, store)
 
 

@@ -27,11 +27,11 @@ def verify(
 ) -> None:
     """Read every sealed file and compare checksums; exit 1 if one is damaged or missing."""
     from storm.artifacts.store import Store
-    from storm.artifacts.verify import faults
+    from storm.artifacts.verify import damaged_files
     from storm.artifacts.verify import repair as repair_artifact
 
-    artifacts = Store(root).planned()
-    check = repair_artifact if repair else faults
+    artifacts = Store(root).all()
+    check = repair_artifact if repair else damaged_files
     damaged = [str(artifact.path / name) for artifact in artifacts for name in check(artifact)]
     if as_json:
         print(json.dumps({"artifacts": len(artifacts), "damaged": damaged}, indent=1))
@@ -82,14 +82,14 @@ def explain(
 
 def _quarantined(stage: Stage[Any], store: Store) -> Iterator[dict[str, str]]:
     """Yield the items that a stage has left out so far: sealed, unfinished or failed."""
-    from storm.artifacts.journal import read, scan
+    from storm.artifacts.journal import read_entries, scan
 
     artifact = stage.artifact(store)
-    if artifact.has_manifest:
+    if artifact.has_manifest():
         yield from artifact.manifest()["quarantined"]
         return
     yield from map(asdict, stage.rejected())
     for journal in sorted(artifact.path.glob("*.journal")):
-        places = scan(journal, repair=False).values()
-        for entry in read(journal, stage.row, [place for place in places if place.rejected]):
+        rejected = [r for r in scan(journal, repair=False).values() if r.rejected]
+        for entry in read_entries(journal, stage.row, rejected):
             yield asdict(entry.outcome)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.benchmarks.types import BenchmarkQuestion
 from storm.config import Dtype
@@ -42,14 +42,14 @@ class EvaluationStage(Stage[Response]):
     dtype: Dtype
     mode: Mode
     max_new_tokens: int
-    quarantine_share: float = not_identity(1.0)
+    quarantine_share: float = runtime_field(1.0)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return the questions; each depends on its prompt, its video and the checkpoint."""
         weights = weight_digests(self.checkpoint, store)
         return [(id, (question, *weights)) for id, question in self.query.digests.items()]
 
-    def outside(self) -> dict[str, Any]:
+    def external_inputs(self) -> dict[str, Any]:
         """Return digests of the questions and of a checkpoint that no stage made."""
         return {"questions": self.query.digest(), **external_digests(self.checkpoint)}
 
@@ -66,7 +66,7 @@ class EvaluationStage(Stage[Response]):
             mode=self.mode, max_new_tokens=self.max_new_tokens, sampling=sampling
         )
         size, workers = context.batch, context.runtime.decoders
-        ahead = 0 if context.solo else size * WINDOW
+        ahead = 0 if context.one_at_a_time else size * WINDOW
         with (
             PrefetchDecoder(sampling, workers, ahead) as decoding,
             loaded_student(self.checkpoint, self.dtype, context, ids) as student,

@@ -42,7 +42,7 @@ class LatencyStage(Stage[Latency]):
 
     name: ClassVar[str] = "latency"
     row: ClassVar[type] = Latency
-    indivisible: ClassVar[bool] = True
+    single_item: ClassVar[bool] = True
 
     checkpoint: AnyCheckpoint
     query: BenchmarkQuery
@@ -61,11 +61,11 @@ class LatencyStage(Stage[Latency]):
     def _parts(self) -> list[tuple[Mode, str]]:
         return [(mode, part) for mode in self.modes for part in (*PARTS, "total")]
 
-    def outside(self) -> dict[str, Any]:
+    def external_inputs(self) -> dict[str, Any]:
         """Return digests of the questions and of a checkpoint that no stage made."""
         return {"questions": self.query.digest(), **external_digests(self.checkpoint)}
 
-    def facts(self, store: Store) -> dict[str, Any]:
+    def extra_manifest(self, store: Store) -> dict[str, Any]:
         """Return the machine's name."""
         return {"machine": platform.machine(), "processor": platform.processor()}
 

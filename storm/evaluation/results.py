@@ -28,7 +28,7 @@ class ResultsStage(Stage[Score]):
 
     name: ClassVar[str] = "results"
     row: ClassVar[type] = Score
-    indivisible: ClassVar[bool] = True
+    single_item: ClassVar[bool] = True
 
     videos: VideoStage
     predictions: tuple[PredictionsStage, ...]

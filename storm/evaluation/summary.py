@@ -105,7 +105,7 @@ def _settings(stage: EvaluationStage) -> dict[str, Any]:
         "dtype": stage.dtype,
         "max_new_tokens": stage.max_new_tokens,
         "limit": stage.query.limit,
-        "fingerprint": stage.fingerprint,
+        "fingerprint": stage.fingerprint(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The child side of `storm.process.run_child`: `python -m storm.process.child_main`."""
+"""The child's side of `run_child`: `python -m storm.process.child_main`, its call on stdin."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import json
 import os
 import pickle
 import sys
+from typing import Any
 
 from storm.errors import StormError
 from storm.process.environment import set_environment
-from storm.process.run_child import watch_owner
+from storm.process.owner import watch_owner
 
-# of the machine, not of an item: the stage fails and nothing is quarantined
-_NO_RESOURCES = {
+# faults of the machine, not of an item: the stage fails and nothing is quarantined
+_MACHINE_FAULTS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
     *(errno.EMFILE, errno.ENFILE),
     *(errno.ESTALE, errno.ENOTCONN),  # a network file system that went away
@@ -22,13 +23,14 @@ _NO_RESOURCES = {
 
 
 def main() -> int:
+    """Run the call on stdin, its events on stdout; return the exit code."""
     set_environment()
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars are the parent's business
+    os.environ.setdefault("TQDM_DISABLE", "1")  # the parent draws the progress bars
     watch_owner()
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
 
-    def emit(event: dict) -> None:
+    def emit(event: dict[str, Any]) -> None:
         events.write(json.dumps(event) + "\n")
 
     module, name, args = pickle.load(sys.stdin.buffer)  # from our own parent
@@ -38,7 +40,7 @@ def main() -> int:
         emit({"error": f"{type(e).__name__}: {e}"})
         return e.exit_code
     except OSError as e:
-        if e.errno in _NO_RESOURCES:
+        if e.errno in _MACHINE_FAULTS:
             emit({"error": f"{e.strerror}: {e.filename or 'no file named'}"})
         raise
     return 0

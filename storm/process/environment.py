@@ -1,4 +1,4 @@
-"""Library settings of STORM's own processes."""
+"""Environment variables of STORM's own processes and of the children they start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-_ENVIRONMENT = {
+_SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -22,8 +22,38 @@ _ENVIRONMENT = {
 
 
 def set_environment() -> None:
-    """Library settings that must stand before those libraries load; the user's own win."""
-    for name, value in _ENVIRONMENT.items():
+    """Set library options at a process's entry point, before those libraries load.
+
+    Options the user has set stay as they are.
+    """
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    # what DeepSpeed compiles belongs to the environment that compiled it
+    # compiled DeepSpeed extensions belong to the environment that compiled them
     os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch_extensions"))
+
+
+def child_environment(threads: int) -> dict[str, str]:
+    """Return the environment of a child that uses `threads` CPU threads and dies with us."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {
+        **os.environ,
+        "PATH": path,
+        "OMP_NUM_THREADS": str(threads),
+        "STORM_OWNER_PID": str(os.getpid()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def one_gpu(gpus: int, slot: int) -> dict[str, str]:
+    """Return the environment that gives a child one of the node's GPUs, round robin by slot.
+
+    Args:
+        gpus: How many GPUs of the node to use; with 0 nothing is set.
+        slot: The number of the worker slot that the child runs in.
+
+    Returns:
+        `CUDA_VISIBLE_DEVICES`, chosen among those already visible.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(n) for n in range(gpus)] if visible is None else visible.split(",")[:gpus]
+    return {"CUDA_VISIBLE_DEVICES": names[slot % len(names)]} if names else {}

@@ -1,12 +1,10 @@
-"""Run work in a child process with its own group, limits and time-outs."""
+"""Run a function in a child process with its own process group, limits and time-outs."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -14,78 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from storm.errors import ChildFailed, StageFailed
+from storm.process.children import ChildGroup, kill_group
+from storm.process.environment import child_environment
 
 Event = dict[str, Any]
-
-
-def watch_owner() -> None:
-    """End this process and its group within a second of its parent's or its owner's death.
-
-    The owner is the process in STORM_OWNER_PID; from here on this one owns what it starts.
-    """
-    owner, parent = int(os.environ.get("STORM_OWNER_PID", "0")), os.getppid()
-    if not owner:
-        return
-    os.environ["STORM_OWNER_PID"] = str(os.getpid())
-
-    def watch() -> None:
-        while os.getppid() == parent and _is_alive(owner):
-            time.sleep(0.3)
-        if os.getpgid(0) == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(75)
-
-    threading.Thread(target=watch, daemon=True, name="owner-watch").start()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def child_environment(threads: int) -> dict[str, str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {
-        **os.environ,
-        "PATH": path,
-        "OMP_NUM_THREADS": str(threads),
-        "STORM_OWNER_PID": str(os.getpid()),
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def one_gpu(gpus: int, slot: int) -> dict[str, str]:
-    """The environment of a child that has one of the node's GPUs: slots take them in turn.
-
-    Of a CUDA_VISIBLE_DEVICES that is set, its own are taken. No `gpus` leave all as it is.
-    """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [str(n) for n in range(gpus)] if visible is None else visible.split(",")[:gpus]
-    return {"CUDA_VISIBLE_DEVICES": names[slot % len(names)]} if names else {}
-
-
-_CHILDREN: set[subprocess.Popen[bytes]] = set()
-_STOPPED = threading.Event()
-
-
-def kill_children() -> None:
-    """Kill every child's process group and start no other; for the end of a stopped run."""
-    _STOPPED.set()
-    for child in list(_CHILDREN):
-        _kill_group(child)
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
 
 
 def run_child(
@@ -99,53 +32,40 @@ def run_child(
     memory_gb: float | None = None,
     keep_fds: tuple[int, ...] = (),
     environment: Mapping[str, str] | None = None,
+    group: ChildGroup | None = None,
 ) -> None:
-    """Run `call(*args, emit)` in a child with its own process group.
+    """Run `call(*args, emit)` in a child; `emit(event)` there is `on_event(event)` here.
 
-    `emit(event)` in the child is `on_event(event)` here. What the child prints goes to `log`.
-    An event `{"error": text}` is raised as StageFailed; any other bad end, a silence
-    of `stall_seconds`, or more than `memory_gb` held by the child and its own, as ChildFailed.
+    Args:
+        call: A function of a module, so that the child can import it.
+        args: Its arguments, which are pickled.
+        on_event: Receives the child's events, JSON objects, as they come.
+        log: File that what the child prints is appended to.
+        threads: CPU threads of the child.
+        stall_seconds: Kill a child that emits nothing for longer.
+        memory_gb: Kill a child that holds more, together with its own children.
+        keep_fds: File descriptors that the child inherits: a lock lives as long as both.
+        environment: Variables to set on top.
+        group: Run that the child belongs to.
+
+    Raises:
+        StageFailed: If the child reported an error, or the group was stopped.
+        ChildFailed: If the child ended badly in any other way.
     """
-    if _STOPPED.is_set():
-        raise StageFailed("stopped")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "ab") as sink:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "storm.process.child_main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            env={**child_environment(threads), **(environment or {})},
-            start_new_session=True,
-            pass_fds=keep_fds,
-        )
-    _CHILDREN.add(child)
-    assert child.stdin is not None
-    assert child.stdout is not None
-    killed: list[ChildFailed] = []
-    heard = time.monotonic()
-
-    def watchdog() -> None:
-        while child.poll() is None:
-            if time.monotonic() - heard > stall_seconds:
-                killed.append(ChildFailed("timeout", f"silent for {stall_seconds:.0f} s", log))
-            elif memory_gb is not None and (held := _held_gb(child.pid)) > memory_gb:
-                detail = f"expected at most {memory_gb:g} GB held, found {held:.2f}"
-                killed.append(ChildFailed("memory", detail, log))
-            if killed:
-                _kill_group(child)
-                return
-            time.sleep(0.2)
-
+    group = group or ChildGroup()
+    group.require_running()
+    child = _start(log, {**child_environment(threads), **(environment or {})}, keep_fds)
+    group.add(child)
+    watchdog = _Watchdog(child, log, stall_seconds, memory_gb)
     error = None
     try:
-        threading.Thread(target=watchdog, daemon=True).start()
-        with contextlib.suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(pickle.dumps((call.__module__, call.__qualname__, args)))
-        for line in child.stdout:
+        watchdog.start()
+        with contextlib.suppress(BrokenPipeError), _pipe(child.stdin) as stdin:
+            stdin.write(pickle.dumps((call.__module__, call.__qualname__, args)))
+        for line in _pipe(child.stdout):
             if not line.endswith(b"\n"):  # killed while it wrote
                 break
-            heard = time.monotonic()
+            watchdog.last_event_at = time.monotonic()
             event = json.loads(line)
             if "error" in event:
                 error = event["error"]
@@ -153,31 +73,84 @@ def run_child(
                 on_event(event)
         code = child.wait()
     finally:
-        _kill_group(child)  # grandchildren too
+        kill_group(child)  # grandchildren too
         child.wait()
-        child.stdout.close()
-        _CHILDREN.discard(child)
-    if _STOPPED.is_set():
-        raise StageFailed("stopped")
+        _pipe(child.stdout).close()
+        group.discard(child)
+    group.require_running()
     if error is not None:
         raise StageFailed(error, log)
-    if killed:
-        raise killed[0]
+    if watchdog.verdict is not None:
+        raise watchdog.verdict
     if code:
         reason = f"signal_{-code}" if code < 0 else f"exit_{code}"
         raise ChildFailed(reason, _last_line(log), log)
 
 
-def _held_gb(pid: int) -> float:
-    """Memory of a process and its descendants, without what is mapped from files and shared."""
+def _start(
+    log: Path, environment: Mapping[str, str], keep_fds: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "ab") as sink:
+        return subprocess.Popen(
+            [sys.executable, "-m", "storm.process.child_main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            env=environment,
+            start_new_session=True,
+            pass_fds=keep_fds,
+        )
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None  # started with pipes
+    return stream
+
+
+class _Watchdog(threading.Thread):
+    """Kills a child that is silent for too long or holds too much memory."""
+
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        log: Path,
+        stall_seconds: float,
+        memory_gb: float | None,
+    ):
+        super().__init__(daemon=True, name="watchdog")
+        self.child, self.log = child, log
+        self.stall_seconds, self.memory_gb = stall_seconds, memory_gb
+        self.last_event_at = time.monotonic()
+        self.verdict: ChildFailed | None = None
+
+    def run(self) -> None:
+        while self.child.poll() is None:
+            self.verdict = self._judge()
+            if self.verdict is not None:
+                kill_group(self.child)
+                return
+            time.sleep(0.2)
+
+    def _judge(self) -> ChildFailed | None:
+        if time.monotonic() - self.last_event_at > self.stall_seconds:
+            return ChildFailed("timeout", f"silent for {self.stall_seconds:.0f} s", self.log)
+        if self.memory_gb is not None and (rss_gb := _rss_gb(self.child.pid)) > self.memory_gb:
+            detail = f"expected at most {self.memory_gb:g} GB held, found {rss_gb:.2f}"
+            return ChildFailed("memory", detail, self.log)
+        return None
+
+
+def _rss_gb(pid: int) -> float:
+    """Return the memory of a process and its descendants, without mapped and shared pages."""
     import psutil
 
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for one in [process, *process.children(recursive=True)]:
+        for member in [process, *process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                memory = one.memory_info()
+                memory = member.memory_info()
                 total += memory.rss - getattr(memory, "shared", 0)
     return total / 1e9
 

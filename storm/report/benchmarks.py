@@ -16,7 +16,7 @@ def scored_benchmarks(run: Run) -> Iterator[tuple[str, EvaluationSummary]]:
     """Yield title and scores of each benchmark whose answers and latency are sealed."""
     for asked in benchmark_stages(run.config, run.graph.find("stage_two")):
         stages = [stage for stage in (*asked.evaluations, asked.latency) if stage is not None]
-        if not all(stage.artifact(run.store).sealed for stage in stages):
+        if not all(stage.artifact(run.store).is_sealed() for stage in stages):
             continue
         config = asked.benchmark
         judge = ChatJudge(config.judge, run.store.root / "judge") if config.judge else None
@@ -40,7 +40,7 @@ def write_benchmarks(run: Run) -> dict[Path, EvaluationSummary]:
         The scores, by the folder they were written to.
     """
     reports = run.store.root / "reports" / run.config.name
-    model = f"{run.config.name}/{run.graph.find('stage_two').fingerprint[:16]}"
+    model = f"{run.config.name}/{run.graph.find('stage_two').fingerprint()[:16]}"
     written: dict[Path, EvaluationSummary] = {}
     for title, scores in scored_benchmarks(run):
         write_summary(scores, reports / title, model)

@@ -19,7 +19,7 @@ def read_results(run: Run) -> dict[str, Any]:
         NotSealed: If the results are not made yet.
     """
     stage = run.graph.find("results")
-    if not stage.artifact(run.store).sealed:
+    if not stage.artifact(run.store).is_sealed():
         raise NotSealed(
             f"expected results under {run.store.root}, found none of this profile; "
             f"run: storm run {shlex.join(run.options)}"

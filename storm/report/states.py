@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from storm.artifacts.journal import scan
-from storm.artifacts.plan import is_settled
 from storm.artifacts.stage import Stage
+from storm.artifacts.status import Known, State, status
 from storm.artifacts.store import Store
 from storm.profiles import Run
 
@@ -20,8 +20,8 @@ class StageState:
     Attributes:
         stage: The stage's title.
         path: The artifact's folder, there or not.
-        state: `stale` is sealed, but an input, or one before it, holds other rows since or is
-            being made.
+        state: See `storm.artifacts.status.Status`.
+        why: The reason for the state.
         done: Rows made so far.
         items: Items that were planned; None without a plan.
         quarantined: Items left out for a reason.
@@ -29,7 +29,8 @@ class StageState:
 
     stage: str
     path: Path
-    state: Literal["sealed", "stale", "partial", "missing"]
+    state: State
+    why: str
     done: int
     items: int | None
     quarantined: int
@@ -37,18 +38,19 @@ class StageState:
 
 def stage_states(run: Run) -> list[StageState]:
     """Return the state of every stage, inputs first."""
-    return [_state_of(stage, run.store) for stage in run.graph]
+    known: Known = {}
+    return [_state_of(stage, run.store, known) for stage in run.graph]
 
 
-def _state_of(stage: Stage[Any], store: Store) -> StageState:
-    artifact = stage.artifact(store)
-    if artifact.sealed:
+def _state_of(stage: Stage[Any], store: Store, known: Known) -> StageState:
+    artifact, current = stage.artifact(store), status(stage, store, known)
+    if current.state in ("complete", "stale"):
         manifest = artifact.manifest()
         rows, quarantined = manifest["rows"], len(manifest["quarantined"])
-        state = "sealed" if is_settled(stage, store) else "stale"
-        return StageState(stage.title, artifact.path, state, rows, rows + quarantined, quarantined)
-    if not artifact.has_plan:
-        return StageState(stage.title, artifact.path, "missing", 0, None, 0)
+        counts = (rows, rows + quarantined, quarantined)
+        return StageState(stage.title, artifact.path, current.state, current.why, *counts)
+    if not artifact.has_plan():
+        return StageState(stage.title, artifact.path, current.state, current.why, 0, None, 0)
     outcomes = [
         outcome
         for journal in artifact.path.glob("*.journal")
@@ -56,4 +58,5 @@ def _state_of(stage: Stage[Any], store: Store) -> StageState:
     ]
     quarantined = sum(outcome.rejected for outcome in outcomes)
     done, items = len(outcomes) - quarantined, len(artifact.plan().items)
-    return StageState(stage.title, artifact.path, "partial", done, items, quarantined)
+    counts = (done, items, quarantined)
+    return StageState(stage.title, artifact.path, current.state, current.why, *counts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.artifacts.fs import renamed_into, sha256_file
-from storm.artifacts.stage import Context, not_identity
+from storm.artifacts.stage import Context, runtime_field
 from storm.artifacts.store import Store
 from storm.config import Split
 from storm.records import VideoSample
@@ -33,9 +33,9 @@ class ShellVideos(VideoStage):
 
     world: World = World()
     seed: int = 0
-    counts: Counts = not_identity(Counts())
+    counts: Counts = runtime_field(Counts())
 
-    def outside(self) -> dict[str, int]:
+    def external_inputs(self) -> dict[str, int]:
         return self.counts.model_dump()
 
     def scenes(self, split: Split) -> dict[str, Scene]:

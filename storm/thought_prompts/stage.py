@@ -35,7 +35,7 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
             if sample.split == "train" and sample.video_id in keyframes:
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
-    def groups(self, store: Store) -> dict[str, str]:
+    def colocate(self, store: Store) -> dict[str, str]:
         """Keep questions on a video in one shard, which reads its keyframes once."""
         return {s.id: s.video_id for s in self.videos.rows(store)}
 
@@ -55,11 +55,11 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
                 context.begin(list(in_flight))
                 yield TeacherRequest(samples[item_id], keyframes[samples[item_id].video_id])
 
-        for batch in [[i] for i in ids] if context.solo else [ids]:
+        for batch in [[i] for i in ids] if context.one_at_a_time else [ids]:
             for outcome in teacher.write(announce(batch)):
                 del in_flight[outcome.id]
                 yield outcome
 
-    def facts(self, store: Store) -> dict[str, Any]:
+    def extra_manifest(self, store: Store) -> dict[str, Any]:
         """Return what the teacher records of its requests and costs."""
         return self.teacher.facts(self.artifact(store).path / _USAGE_LOG)

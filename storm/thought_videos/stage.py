@@ -41,7 +41,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         for prompt in self.prompts.rows(store):
             yield prompt.id, (prompts[prompt.id], keyframes[prompt.video_id])
 
-    def groups(self, store: Store) -> dict[str, str]:
+    def colocate(self, store: Store) -> dict[str, str]:
         """Keep prompts on a video in one shard, which reads its keyframes once."""
         return {p.id: p.video_id for p in self.prompts.rows(store)}
 

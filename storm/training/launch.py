@@ -10,10 +10,12 @@ import json
 import sys
 from signal import SIGKILL, SIGTERM, Signals
 
-from storm.process.run_child import watch_owner
+from storm.process.environment import set_environment
+from storm.process.owner import watch_owner
 
 
 def main(ranks: int, spec: str) -> int:
+    set_environment()
     watch_owner()
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from storm.artifacts.fs import read_json
 from storm.errors import ConfigError, StageFailed, StormError
-from storm.process.run_child import watch_owner
+from storm.process.environment import set_environment
+from storm.process.owner import watch_owner
 from storm.training.metrics import Emit, take_stdout
 from storm.training.spec import TrainingSpec
 
@@ -75,6 +76,7 @@ def _prepare_process(device: str) -> None:
     os.environ.setdefault("DS_ACCELERATOR", device)
     own = str(Path(sys.executable).parent)  # its ninja first: another one rebuilds DeepSpeed's op
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
+    set_environment()
     watch_owner()
     launcher = os.getppid()
 

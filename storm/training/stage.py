@@ -36,7 +36,7 @@ class Training(Stage[Checkpoint]):
     row: ClassVar[type] = Checkpoint
     # 2: checkpoints carry their sampling, custom_generate and a greedy generation_config
     version: ClassVar[int] = 2
-    indivisible: ClassVar[bool] = True
+    single_item: ClassVar[bool] = True
 
     phases: tuple[PhaseConfig, ...]
     seed: int

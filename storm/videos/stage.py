@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from storm.artifacts.fs import digest
 from storm.artifacts.hash_cache import cached_sha256
-from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
@@ -35,26 +35,26 @@ class QuestionVideos(VideoStage):
     """Questions of the user's; every video is decoded once before it is let in."""
 
     version: ClassVar[int] = 1
-    source: Questions = not_identity(None)  # its rows enter by `outside` and the item keys
+    source: Questions = runtime_field(None)  # its rows enter by `external_inputs` and the item keys
 
     @cached_property
     def _read(self) -> Sampled:
         return self.source.samples()
 
-    def outside(self) -> dict[str, str]:
+    def external_inputs(self) -> dict[str, str]:
         samples, rejected = self._read.samples, self._read.rejected
         return {"questions": digest([[s.__dict__ for s in samples], [r.id for r in rejected]])}
 
     def rejected(self) -> Iterable[Rejected]:
         return self._read.rejected
 
-    def facts(self, store: Store) -> dict[str, int]:
+    def extra_manifest(self, store: Store) -> dict[str, int]:
         return {"image_questions_left_out": self._read.images}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(s.id, (digest(s.__dict__),)) for s in self._read.samples]
 
-    def groups(self, store: Store) -> dict[str, str]:
+    def colocate(self, store: Store) -> dict[str, str]:
         return {s.id: s.video_id for s in self._read.samples}  # each video is decoded in one shard
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:

@@ -170,7 +170,7 @@ def test_sealing_without_room(
         seal(stage, store)
 
     assert in_a_fork(body) == 1
-    assert not stage.artifact(store).has_manifest
+    assert not stage.artifact(store).has_manifest()
     execute(stage, store, RUNTIME)
     assert_sound(store, stage, set(IDS))
 
@@ -186,7 +186,7 @@ def test_a_full_disk_quarantines_nothing(store: Store, diary: Path) -> None:
     assert found.returncode == 1
     assert "File too large" in found.stderr or "No space left" in found.stderr
     assert "Traceback" not in found.stderr
-    assert not stage.clips.artifact(store).has_manifest
+    assert not stage.clips.artifact(store).has_manifest()
     (journal,) = stage.clips.artifact(store).path.glob("*.journal")
     done = replay(journal, ThoughtVideo, repair=False)
     assert 0 < len(done) < len(IDS)

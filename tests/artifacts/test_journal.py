@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from journals import replay
 
-from storm.artifacts.journal import Entry, Journal, keep
+from storm.artifacts.journal import Entry, Journal, rewrite
 from storm.records import LatentTarget, Rejected, digest_of
 
 
@@ -102,7 +102,7 @@ def test_the_last_entry_of_an_item_counts(tmp_path: Path) -> None:
 def test_keep_rewrites_a_journal_without_what_is_not_wanted(tmp_path: Path) -> None:
     path = tmp_path / "x.journal"
     written(path, range(5))
-    kept = keep(path, LatentTarget, lambda e: not e.rejected)
+    kept = rewrite(path, LatentTarget, lambda e: not e.rejected)
     assert list(kept) == [entry(n).id for n in (0, 2, 3)]
     assert list(replay(path, LatentTarget)) == list(kept)
     assert os.listdir(tmp_path) == ["x.journal"]

@@ -26,12 +26,11 @@ from toy_stages import Clips, Refusing, Vectors, Whole, chain
 
 from storm.artifacts.fs import write_json
 from storm.artifacts.make import execute, make_shard, plan
-from storm.artifacts.plan import shards_of
-from storm.artifacts.reuse import take_over
+from storm.artifacts.reuse import reuse_rows
 from storm.artifacts.store import Store
-from storm.artifacts.verify import faults, repair
+from storm.artifacts.verify import damaged_files, repair
 from storm.errors import DataError, StageFailed
-from storm.process.run_child import kill_children
+from storm.process.children import stop_all_children
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime
 
@@ -66,7 +65,7 @@ def test_an_error_of_the_stage_stops_it_with_its_words(store: Store, diary: Path
         StageFailed, match=r"^DataError: expected milk, found water; buy milk \(see .*\.log\)$"
     ):
         execute(stage, store, RUNTIME)
-    assert not stage.artifact(store).sealed
+    assert not stage.artifact(store).is_sealed()
     assert worked_on(diary) == list(IDS[:6])
 
     mended = Clips(ids=IDS, diary=str(diary))
@@ -96,7 +95,7 @@ def test_too_many_bad_items_fail_the_stage_and_are_tried_again(store: Store, dia
     stage = Clips(ids=IDS, trouble={"03": "reject", "04": "reject"}, diary=str(diary))
     with pytest.raises(StageFailed, match=r"2 of 12 items were quarantined \(ugly\).*share 0.05"):
         execute(stage, store, RUNTIME)
-    assert not stage.artifact(store).sealed
+    assert not stage.artifact(store).is_sealed()
     worked_on(diary)
     execute(dataclasses.replace(stage, trouble={"03": "reject"}), store, RUNTIME)
     assert worked_on(diary) == ["03", "04"]
@@ -117,10 +116,9 @@ def test_ids_must_differ(store: Store) -> None:
         plan(Clips(ids=("a", "b", "c", "b")), store)
 
 
-def test_a_stopped_run_starts_no_more_children(
-    store: Store, diary: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_stopped_run_starts_no_more_children_and_the_next_run_does(
+    store: Store, diary: Path
 ) -> None:
-    monkeypatch.setattr("storm.process.run_child._STOPPED", threading.Event())
     stage = Clips(ids=IDS, trouble={"05": "hang"}, diary=str(diary))
     errors: list[Exception] = []
 
@@ -133,11 +131,14 @@ def test_a_stopped_run_starts_no_more_children(
     thread = threading.Thread(target=run)
     thread.start()
     wait_for(lambda: " 05\n" in diary.read_text())
-    kill_children()
+    stop_all_children()
     thread.join(10)
     assert [str(e) for e in errors] == ["stopped"]
     (journal,) = stage.artifact(store).path.glob("*.journal")
     assert sorted(replay(journal, ThoughtVideo)) == list(IDS[:5]), "stopping quarantines nothing"
+
+    execute(dataclasses.replace(stage, trouble={}), store, RUNTIME)  # the next run of this process
+    assert sorted(assert_sound(store, stage, set(IDS)).index()) == list(IDS)
 
 
 # what is made again, and what is not
@@ -185,7 +186,7 @@ def test_a_blob_that_cannot_be_linked_is_copied(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    (entry,) = take_over(more, store, target, wanted)
+    (entry,) = reuse_rows(more, store, target, wanted)
     assert list(wanted) == ["b"]
     copy, blob = target.path / entry.outcome.blob, source.path / entry.outcome.blob
     assert copy.read_bytes() == blob.read_bytes()
@@ -235,7 +236,7 @@ def test_damage_costs_what_is_damaged(sealed: Store, store: Store, diary: Path, 
     assert sorted(worked_on(diary)) == sorted(expected), "only the damaged shard is made again"
     assert_sound(store, stage.clips, set(IDS))
     assert data_of(store, stage.clips) == whole
-    assert stage.artifact(store).sealed, "what was made from it stays"
+    assert stage.artifact(store).is_sealed(), "what was made from it stays"
     assert os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns == below
 
 
@@ -255,7 +256,7 @@ def test_a_flipped_byte_is_named_and_repaired(
     shutil.copytree(sealed.root, store.root)
     stage = chain(IDS, diary=str(diary), shards=3)
     artifact = stage.clips.artifact(store)
-    whole, content = data_of(store, stage.clips), artifact.content()
+    whole, content = data_of(store, stage.clips), artifact.rows_digest()
     below = os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns
     expected = {
         "shard": [item.id for item in plan(stage.clips, store).shard(1)],
@@ -271,13 +272,13 @@ def test_a_flipped_byte_is_named_and_repaired(
     else:
         rot(path)
     name = path.relative_to(artifact.path).as_posix()
-    assert faults(artifact) == [name]
+    assert damaged_files(artifact) == [name]
     assert repair(artifact) == [name]
     assert repair(stage.artifact(store)) == []
     execute(stage.clips, store, RUNTIME)
     assert sorted(worked_on(diary)) == sorted(expected), "only what was damaged is made again"
     assert_sound(store, stage.clips, set(IDS))
-    assert (data_of(store, stage.clips), artifact.content()) == (whole, content)
+    assert (data_of(store, stage.clips), artifact.rows_digest()) == (whole, content)
     assert os.stat(stage.artifact(store).path / "manifest.json").st_mtime_ns == below
 
 
@@ -363,13 +364,13 @@ def test_a_file_replaced_between_plan_and_run_is_noticed(store: Store, tmp_path:
     assert (bad["id"], bad["reason"]) == ("q1", "changed")
 
     again = QuestionVideos(source=QuestionFile(questions=str(tmp_path / "qa.json")))
-    assert again.fingerprint != stage.fingerprint, "a new run plans with the new content"
+    assert again.fingerprint() != stage.fingerprint(), "a new run plans with the new content"
 
 
 def test_another_count_of_shards_does_not_unsettle_a_plan(store: Store) -> None:
     plan(Clips(ids=IDS, shards=3), store)
     other = Clips(ids=IDS, shards=1)
-    assert plan(other, store).shards == shards_of(other, store) == 3
+    assert plan(other, store).shards == 3
     execute(other, store, RUNTIME)
     assert_sound(store, other, set(IDS))
 

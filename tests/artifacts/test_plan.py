@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -11,10 +10,11 @@ from toy_helpers import IDS, RUNTIME, assert_sound, data_of, worked_on
 from toy_stages import Clips, Vectors, Whole
 
 from storm.artifacts.explain import reasons
-from storm.artifacts.fs import sha256_file, write_json
-from storm.artifacts.make import execute, forget
-from storm.artifacts.plan import is_current, is_settled, plan
+from storm.artifacts.fs import sha256_file
+from storm.artifacts.make import execute, purge
+from storm.artifacts.plan import changed_inputs, plan
 from storm.artifacts.stage import Stage
+from storm.artifacts.status import Status, status
 from storm.artifacts.store import Store
 from storm.records import ThoughtVideo
 
@@ -65,7 +65,7 @@ def graph(luck: int = 0, diary: Path | str = "") -> tuple[Chance, Vectors, Summa
 
 
 def remake(clips: Stage, store: Store) -> None:
-    forget(clips, store)
+    purge(clips, store)
     execute(clips, store, RUNTIME)
 
 
@@ -74,7 +74,7 @@ def test_the_same_rows_again_leave_later_stages_alone(store: Store, diary: Path)
     execute(summary, store, RUNTIME)
     before = [s.artifact(store).path.joinpath("manifest.json").stat() for s in (vectors, summary)]
     remake(clips, store)
-    assert is_settled(summary, store)
+    assert status(summary, store).complete
     execute(summary, store, RUNTIME)
     after = [s.artifact(store).path.joinpath("manifest.json").stat() for s in (vectors, summary)]
     assert [s.st_mtime_ns for s in after] == [s.st_mtime_ns for s in before]
@@ -90,16 +90,16 @@ def test_other_rows_make_what_hangs_on_them(store: Store, diary: Path) -> None:
     other, vectors, summary = graph(luck=1, diary=diary)
     remake(other, store)
 
-    assert not is_current(vectors, store)
-    assert is_current(summary, store), "its own input has not been made again yet"
-    assert not is_settled(summary, store)
+    assert status(vectors, store).state == "stale"
+    assert not changed_inputs(summary, store), "its own input has not been made again yet"
+    assert status(summary, store) == Status("stale", "toy_vectors is stale")
     text = "\n".join(reasons(vectors, store))
     assert text == "toy_vectors has to run: other rows than it was made from in clips"
 
     keys = {item.id: item.key for item in plan(vectors, Store(store.root)).items}
-    assert not vectors.artifact(store).has_manifest, "the seal is taken back with the plan"
+    assert not vectors.artifact(store).has_manifest(), "the seal is taken back with the plan"
     execute(summary, store, RUNTIME)
-    assert is_settled(summary, store)
+    assert status(summary, store).complete
     assert len(worked_on(diary)) == 2, "the training was made again"
     assert not leftover.exists(), "and went on from nothing that was there"
     for stage in (other, vectors):
@@ -124,7 +124,7 @@ def test_an_unfinished_stage_follows_its_input_too(store: Store) -> None:
 
 
 def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
-    """Whatever rule put them there: an older release had another, and their rows lie there."""
+    """Their rows are in those shards, by whatever rule they got there."""
     clips, vectors, _ = graph()
     execute(clips, store, RUNTIME)
     first = plan(vectors, store)
@@ -135,25 +135,6 @@ def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
     second = plan(vectors, store)
     assert second.items != moved
     assert [item.shard for item in second.items] == [item.shard for item in moved]
-
-
-@pytest.mark.integration
-def test_artifacts_of_a_release_without_contents_are_taken_over(store: Store, diary: Path) -> None:
-    _, vectors, summary = graph(diary=diary)
-    execute(summary, store, RUNTIME)
-    for stage in (vectors.clips, vectors, summary):
-        path = stage.artifact(store).path / "manifest.json"
-        manifest = json.loads(path.read_text())
-        del manifest["content"]
-        manifest["inputs"] = {k: v[:2] for k, v in manifest["inputs"].items()}
-        write_json(path, manifest)
-        path = stage.artifact(store).path / "plan.json"
-        write_json(path, {k: v for k, v in json.loads(path.read_text()).items() if k != "inputs"})
-    whole = data_of(store, vectors)
-    execute(summary, store, RUNTIME)
-    assert data_of(store, vectors) == whole
-    assert len(worked_on(diary)) == 1
-    assert is_settled(summary, store)
 
 
 def test_explain_names_what_differs(store: Store) -> None:

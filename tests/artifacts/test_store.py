@@ -55,7 +55,7 @@ def change(path: Path, data: bytes) -> None:
 
 
 def test_a_sealed_artifact_is_whole(artifact: Artifact) -> None:
-    assert artifact.sealed
+    assert artifact.is_sealed()
     assert artifact.damaged(thorough=True) == []
     manifest = artifact.manifest()
     assert (manifest["rows"], manifest["quarantined"]) == (len(IDS), [])
@@ -69,7 +69,7 @@ def test_a_sealed_artifact_is_whole(artifact: Artifact) -> None:
 
 def test_without_a_manifest_nothing_is_read(artifact: Artifact) -> None:
     (artifact.path / "manifest.json").unlink()
-    assert not artifact.sealed
+    assert not artifact.is_sealed()
     with pytest.raises(NotSealed, match=r"toy_clips is not finished .* run the flow again"):
         list(artifact.rows(ThoughtVideo))
 
@@ -98,7 +98,7 @@ def test_damage_is_named(artifact: Artifact, kind: str, pattern: str) -> None:
     if path.exists() and path.stat().st_size == len(data):
         os.utime(path)  # an edited file has another time
     assert name in artifact.damaged(thorough=False)
-    assert not artifact.sealed
+    assert not artifact.is_sealed()
 
 
 def test_rows_of_some_ids_touch_their_shards_alone(
@@ -132,7 +132,7 @@ def test_another_time_alone_is_no_damage(artifact: Artifact) -> None:
     for path in artifact.path.rglob("*"):
         os.utime(path)
     assert artifact.damaged(thorough=False) == []
-    assert artifact.sealed
+    assert artifact.is_sealed()
 
 
 def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Artifact) -> None:
@@ -143,7 +143,7 @@ def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Ar
     (artifact.path / "files.json").write_text(json.dumps(table))
     data = path.read_bytes()
     change(path, data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
-    assert artifact.sealed, "a glance does not show it"
+    assert artifact.is_sealed(), "a glance does not show it"
     with pytest.raises(StoreError, match=rf"{path.name} as it was written.*verify --repair --root"):
         list(artifact.rows(ThoughtVideo))
 
@@ -155,16 +155,16 @@ def test_lost_books_are_damage(artifact: Artifact, name: str, content: bytes | N
         (artifact.path / name).unlink()
     else:
         (artifact.path / name).write_bytes(content)
-    assert not artifact.sealed
+    assert not artifact.is_sealed()
     if content == b"":
         execute(STAGE, Store(artifact.path.parents[1]), Runtime())
-        assert artifact.sealed
+        assert artifact.is_sealed()
 
 
 def test_another_format_is_refused(artifact: Artifact) -> None:
     path = artifact.path / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
-    for use in (lambda: artifact.sealed, artifact.index):
+    for use in (lambda: artifact.is_sealed(), artifact.index):
         with pytest.raises(StoreError, match=r"expected store format 1 in .*, found 99; use the"):
             use()
 

@@ -17,7 +17,7 @@ import pytest
 from journals import replay
 
 from storm.artifacts import make as execution
-from storm.artifacts.make import execute, pending, plan, seal, shard_work
+from storm.artifacts.make import count_pending, execute, plan, seal, shard_work
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
 from storm.benchmarks.benchmark import get_benchmark
@@ -145,7 +145,7 @@ def test_a_stopped_run_goes_on_without_asking_twice(
     with pytest.raises(KeyboardInterrupt):
         make_here(stage, store)
     assert len(asked) == 4, "two batches of two were answered"
-    assert pending(stage, store) == 2
+    assert count_pending(stage, store) == 2
     make_here(stage, store)
     assert len(asked) == len(set(asked)) == 6
     make_here(replace(stage), alone := Store(tmp_path / "b"))
@@ -172,7 +172,7 @@ def test_identity_is_what_is_asked_and_of_whom(
         stage_of(checkpoint, moved),
         stage_of(checkpoint, data, shards=3, label="other"),
     ]
-    assert {s.fingerprint for s in same} == {stage.fingerprint}
+    assert {s.fingerprint() for s in same} == {stage.fingerprint()}
     other = talker.build(tmp_path / "other", seed=2)
     changed = [
         stage_of(other, data),
@@ -182,7 +182,7 @@ def test_identity_is_what_is_asked_and_of_whom(
         stage_of(checkpoint, data, sampling=talker.SAMPLING.model_copy(update={"fps": 1.0})),
         stage_of(checkpoint, data, limit=3),
     ]
-    assert len({s.fingerprint for s in [stage, *changed]}) == 1 + len(changed)
+    assert len({s.fingerprint() for s in [stage, *changed]}) == 1 + len(changed)
 
 
 def own(checkpoint: Path, folder: Path, texts: dict[str, str]) -> EvaluationStage:

@@ -12,7 +12,7 @@ import pytest
 
 from storm.artifacts.journal import Entry, Journal
 from storm.artifacts.make import plan, seal
-from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.config import LETTERS
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
@@ -30,7 +30,7 @@ class Told(Stage[Any]):
     row: ClassVar[type] = Prediction
 
     called: str = ""
-    told: tuple[Any, ...] = not_identity(())
+    told: tuple[Any, ...] = runtime_field(())
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(row.id, ()) for row in self.told]

@@ -84,7 +84,7 @@ def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
 
     states = storm("status")
     assert [state["stage"] for state in states] == TITLES
-    assert {state["state"] for state in states} == {"sealed"}
+    assert {state["state"] for state in states} == {"complete"}
     found = storm("results")
     interventions = found["arms"]["storm"]["interventions"]
     assert set(interventions) == {"zero", "swap"}

@@ -181,7 +181,7 @@ def test_overrides_set_values_and_whole_sections() -> None:
 
 def test_how_it_runs_enters_no_identity() -> None:
     def fingerprints(*overrides: str) -> dict[str, str]:
-        return {s.title: s.fingerprint for s in assemble(load("smoke", overrides))}
+        return {s.title: s.fingerprint() for s in assemble(load("smoke", overrides))}
 
     usual = fingerprints()
     assert fingerprints("runtime.workers=7", "shards.keyframes=5", "quarantine_share=0.5") == usual

@@ -9,7 +9,7 @@ from toy_gpus import Lookers, WholeLooker
 from storm.artifacts.make import make_shard, plan
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
-from storm.process.run_child import one_gpu
+from storm.process.environment import one_gpu
 from storm.runtime import Runtime
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.records import LatentTarget
 
@@ -20,10 +20,10 @@ class Numbers(Stage[LatentTarget]):
     name: ClassVar[str] = "scale_numbers"
     row: ClassVar[type] = LatentTarget
 
-    count: int = not_identity(0)
-    diary: str = not_identity("")
+    count: int = runtime_field(0)
+    diary: str = runtime_field("")
 
-    def outside(self) -> dict[str, int]:
+    def external_inputs(self) -> dict[str, int]:
         return {"count": self.count}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -26,4 +26,4 @@ class Lookers(Clips):
 @dataclass(frozen=True)
 class WholeLooker(Lookers):
     name: ClassVar[str] = "toy_whole_looker"
-    indivisible: ClassVar[bool] = True
+    single_item: ClassVar[bool] = True

@@ -33,7 +33,7 @@ def data_of(store: Store, stage: Stage[Any]) -> dict[str, bytes]:
 def assert_sound(store: Store, stage: Stage[Any], ids: set[str]) -> Artifact:
     """Invariants 1, 2 and 5 of a finished stage."""
     artifact = stage.artifact(store)
-    assert artifact.sealed
+    assert artifact.is_sealed()
     assert artifact.damaged(thorough=True) == []
     quarantined = [q["id"] for q in artifact.manifest()["quarantined"]]
     done = [row.id for row in stage.rows(store)]

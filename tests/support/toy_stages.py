@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from storm.artifacts.fs import digest, renamed_into, sha256_file
-from storm.artifacts.stage import Context, Stage, not_identity
+from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.errors import DataError
 from storm.records import LatentTarget, Rejected, ThoughtVideo
@@ -28,12 +28,12 @@ class Clips(Stage[ThoughtVideo]):
     row: ClassVar[type] = ThoughtVideo
 
     size: int = 3000
-    ids: tuple[str, ...] = not_identity(())
-    trouble: Mapping[str, str] = not_identity(None)
-    diary: str = not_identity("")
-    seconds: float = not_identity(0.0)
+    ids: tuple[str, ...] = runtime_field(())
+    trouble: Mapping[str, str] = runtime_field(None)
+    diary: str = runtime_field("")
+    seconds: float = runtime_field(0.0)
 
-    def outside(self) -> dict[str, Any]:
+    def external_inputs(self) -> dict[str, Any]:
         return {"ids": digest(list(self.ids))}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -107,7 +107,7 @@ class Vectors(Stage[LatentTarget]):
 
     clips: Clips
     width: int = 8
-    seconds: float = not_identity(0.0)
+    seconds: float = runtime_field(0.0)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(i, (row,)) for i, row in self.clips.artifact(store).index().items()]
@@ -128,7 +128,7 @@ class Whole(Clips):
     """One item; if it fails, the stage fails."""
 
     name: ClassVar[str] = "toy_whole"
-    indivisible: ClassVar[bool] = True
+    single_item: ClassVar[bool] = True
 
 
 def chain(ids: Sequence[str], shards: int = 1, **clips: Any) -> Vectors:

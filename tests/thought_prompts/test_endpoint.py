@@ -163,11 +163,11 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
         manifest = stage_for(chat).artifact(Store(root)).manifest()
         assert manifest["quarantined"] == []
         assert manifest["rows"] == COUNT
-        assert manifest["facts"]["requests"] == server.requests
-        assert manifest["facts"]["answers"] == server.requests - refused
-        tokens = manifest["facts"]["tokens_in"]
+        assert manifest["extra"]["requests"] == server.requests
+        assert manifest["extra"]["answers"] == server.requests - refused
+        tokens = manifest["extra"]["tokens_in"]
         assert tokens >= 1000 * COUNT
-        assert manifest["facts"]["cost_usd"] == pytest.approx(tokens * 2e-6)
+        assert manifest["extra"]["cost_usd"] == pytest.approx(tokens * 2e-6)
         assert set(server.keys) == {f"Bearer {KEY}"}
     assert not [p for p in files(root) if KEY.encode() in p.read_bytes()]
     assert [p for p in files(root / "response_cache") if b"my key is ***" in p.read_bytes()]
@@ -203,5 +203,5 @@ def test_a_restart_after_a_kill_sends_nothing_again_that_was_answered(root: Path
         asked_twice = sum(times - 1 for times in server.seen.values())
         assert asked_twice == sent - len(held)
         # a request counts as spent before it goes out: the kill came between for some
-        assert 0 <= manifest["facts"]["requests"] - server.requests <= 64
+        assert 0 <= manifest["extra"]["requests"] - server.requests <= 64
         assert 1 <= server.most_flying <= 64

@@ -36,7 +36,7 @@ def test_progress_counts_the_steps_of_all_phases():
 def test_the_bar_shows_the_time_left():
     console, now = Console(), 0.0
     console.bars.get_time = lambda: now
-    stage: Any = SimpleNamespace(title="stage_one", shards=1, indivisible=True)
+    stage: Any = SimpleNamespace(title="stage_one", shards=1, single_item=True)
     receive = console.follow(stage, 0)
     for done in (1, 2, 3):  # a step in ten seconds, seven to go
         receive({"progress": done, "of": 10, "text": "align, fed rollout, loss 0.250"})

@@ -86,7 +86,7 @@ def test_the_half_of_video_r1_that_is_images_is_counted_and_costs_no_share(
     stage = QuestionVideos(source=QuestionFile(questions=str(path), test_share=0))
     manifest = execute(stage, Store(tmp_path / "artifacts"), Runtime()).manifest()
     assert (manifest["rows"], manifest["quarantined"]) == (3, [])
-    assert manifest["facts"] == {"image_questions_left_out": 3}
+    assert manifest["extra"] == {"image_questions_left_out": 3}
 
 
 def test_damage_inside_is_found_by_decoding(

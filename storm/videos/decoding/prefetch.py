@@ -20,7 +20,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from storm.errors import UnreadableVideo
-from storm.process.run_child import child_environment
+from storm.process.environment import child_environment
 from storm.videos.decoding.isolated import MAX_SECONDS, limit_process
 from storm.videos.decoding.sampling import FrameSampling, Segment
 from storm.videos.frames import VideoFrames
