@@ -57,8 +57,8 @@ def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) ->
         make_shard(stage, store, Runtime(), number, lambda event: None)
     assert state() == ("partial", 6, 6)
     seal(stage, store)
-    assert state() == ("sealed", 6, 6)
+    assert state() == ("complete", 6, 6)
     next(stage.artifact(store).path.glob("blobs/*/*.mp4")).unlink()
     assert state()[0] == "partial"
     execute(stage, store, Runtime())
-    assert state() == ("sealed", 6, 6)
+    assert state() == ("complete", 6, 6)
