@@ -1,4 +1,4 @@
-"""PipelineConfig: what a profile says."""
+"""The configuration that a profile holds."""
 
 from __future__ import annotations
 
@@ -41,20 +41,45 @@ class DirectArm(FrozenModel):
 
 
 class Arms(FrozenModel):
-    """What is trained and compared."""
+    """The arms that are trained and compared.
+
+    Attributes:
+        stage_one: Phases that align latents with their targets.
+        stage_two: Phases on answers only, through the rollout.
+        direct: The baseline without latents; None leaves it out.
+        shuffled: Whether to train a control with the targets of other videos.
+        lora: Adapters of all arms; None trains every weight of the language model.
+        interventions: Changes of the latents under which test questions are answered.
+    """
 
     stage_one: tuple[AlignPhase, ...] = Field(min_length=1)
     stage_two: tuple[AnswerPhase, ...] = Field(min_length=1)
     direct: DirectArm | None = None
     shuffled: bool = False
-    lora: Lora | None = None  # of all arms; None: full training
+    lora: Lora | None = None
     interventions: tuple[str, ...] = ("none",)
 
 
 class PipelineConfig(FrozenModel):
-    """A profile. `runtime` and `shards` say how it runs; everything else says what is made."""
+    """A profile.
 
-    name: str = Field(pattern=r"^[^/\\]+$")  # of the report too
+    `runtime`, `shards` and `quarantine_share` say how it runs; everything else what is made.
+
+    Attributes:
+        name: Names the report too.
+        videos: Where questions and videos come from.
+        teacher: The prompt LLM, which says what a thought video has to show.
+        curriculum: Phases that teach the base before any question is asked.
+        sampling: Which frames of a video the student sees.
+        thought_sampling: Which frames of a thought video become targets.
+        keep_tokens: Whether to keep the tokens of thought videos, so that another pooling or K
+            needs no encoding.
+        option_orders: How many orders of its options a question is trained with.
+        benchmarks: What the arm `storm` is evaluated on.
+        quarantine_share: Above this share of quarantined items a stage fails.
+    """
+
+    name: str = Field(pattern=r"^[^/\\]+$")
     seed: int = 0
     videos: Annotated[Questions | VideoSource, Component("storm.sources", default="auto")]
     keyframes: Annotated[Any, Component("storm.selectors")]
@@ -66,12 +91,12 @@ class PipelineConfig(FrozenModel):
     sampling: FrameSampling
     thought_sampling: FrameSampling
     pooling: Pooling
-    keep_tokens: bool = False  # of thought videos: another pooling or K encodes nothing again
+    keep_tokens: bool = False
     dtype: Dtype = "float32"
     option_orders: int = Field(1, ge=1)
     max_new_tokens: int = Field(8, ge=1)
     arms: Arms
-    benchmarks: tuple[BenchmarkConfig, ...] = ()  # that the arm `storm` is asked
+    benchmarks: tuple[BenchmarkConfig, ...] = ()
     shards: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
-    quarantine_share: float = Field(0.05, ge=0, le=1)  # of a stage's items; above it, it fails
+    quarantine_share: float = Field(0.05, ge=0, le=1)
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]

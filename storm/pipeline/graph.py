@@ -1,4 +1,4 @@
-"""Graph: stages in order, inputs before users."""
+"""The graph of stages, in an order in which they can be made."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from storm.errors import ConfigError
 
 @dataclass(frozen=True)
 class Graph:
-    """The stages that `targets` need, inputs before users."""
+    """Stages in an order in which each comes after its inputs."""
 
     stages: tuple[Stage[Any], ...]
 
     @classmethod
     def of(cls, *targets: Stage[Any]) -> Graph:
+        """Return the targets and everything that they need."""
         ordered: dict[int, Stage[Any]] = {}
 
         def visit(stage: Stage[Any]) -> None:
             if id(stage) not in ordered:
-                for needed in stage.inputs.values():
-                    visit(needed)
+                for upstream in stage.inputs.values():
+                    visit(upstream)
                 ordered[id(stage)] = stage
 
         for target in targets:
@@ -34,7 +35,11 @@ class Graph:
         return iter(self.stages)
 
     def find(self, title: str) -> Stage[Any]:
-        """A stage by its title, e.g. `stage_one` or `stage_one/shuffled`."""
+        """Return a stage by its title, e.g. `stage_one` or `stage_one/shuffled`.
+
+        Raises:
+            ConfigError: If there is none.
+        """
         for stage in self.stages:
             if stage.title == title:
                 return stage
@@ -43,4 +48,5 @@ class Graph:
         )
 
     def up_to(self, title: str) -> Graph:
+        """Return the stage of that title and everything that it needs."""
         return Graph.of(self.find(title))

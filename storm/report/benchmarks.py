@@ -8,7 +8,7 @@ from pathlib import Path
 from storm.benchmarks.judge import ChatJudge
 from storm.evaluation import tables
 from storm.evaluation.summary import EvaluationSummary, summarize, write_summary
-from storm.pipeline.assemble import benchmark_stages
+from storm.pipeline.benchmarks import benchmark_stages
 from storm.profiles import Run
 
 

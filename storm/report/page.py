@@ -67,9 +67,9 @@ def _data_url(mime_type: str, data: bytes) -> str:
 
 def _loss_curve(stage: Stage[Any], store: Store) -> dict[str, Any] | None:
     """Return a training's loss as the points of an SVG polyline; None for other stages."""
-    from storm.training.stage import Training
+    from storm.training.stage import TrainingStage
 
-    if not isinstance(stage, Training):
+    if not isinstance(stage, TrainingStage):
         return None
     (checkpoint,) = stage.rows(store)
     losses = [loss for _, loss in json.loads(checkpoint.metrics)["losses"]]

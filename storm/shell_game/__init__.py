@@ -1,0 +1,1 @@
+"""A toy task that needs eight steps of tracking: videos, teacher, generator, curriculum."""

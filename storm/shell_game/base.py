@@ -23,18 +23,18 @@ class ShellBase(Base):
 
     videos: ShellVideos
 
-    def start(self, context: Context, work: Path) -> Path:
+    def initial_student(self, context: Context, work_dir: Path) -> Path:
         """Build the student with a tokenizer that knows the curriculum's words."""
         from storm.shell_game.curriculum import corpus
 
-        folder = work / "student"
+        folder = work_dir / "student"
         if not folder.exists():
             texts = tuple(corpus(self.videos.world))
             with renamed_into(folder) as temporary:
                 self.student.model_copy(update={"corpus": texts}).build(temporary)
         return folder
 
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
         """Write the truth about the videos, for the curriculum's phases."""
         scenes = self.videos.scenes("base")
         paths = {
@@ -42,7 +42,7 @@ class ShellBase(Base):
             for sample in self.videos.rows(context.store)
             if sample.split == "base"
         }
-        truth = work / "truth.jsonl"
+        truth = work_dir / "truth.jsonl"
         dump = TypeAdapter(Scene).dump_python
         lines = [
             json.dumps({"video_id": video_id, "scene": dump(scenes[video_id], mode="json")})

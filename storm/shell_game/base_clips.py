@@ -1,7 +1,7 @@
-"""The shell world's base videos, decoded once, with what is true of them.
+"""The base's own videos, decoded once, and the truth about them.
 
-Only scenes of the split `base` are let in. See-through clips are rendered from the truth; the
-frames of both kinds are kept in `work_dir/clips` so that each phase needn't decode them again.
+Only scenes of the split `base` are accepted. See-through clips are rendered from the truth. The
+frames of both are kept in `work_dir/clips`, so that the next phase needn't decode them again.
 """
 
 from __future__ import annotations
@@ -25,21 +25,31 @@ _SCENE = TypeAdapter(Scene)
 
 @dataclass(frozen=True)
 class BaseClips:
+    """Frames and truth of N base videos.
+
+    Attributes:
+        scenes: The truth, one for each video.
+        frames: (N, 2 * (beats + 1), H, W, 3) uint8; two frames of the reveal and each beat.
+        pts_seconds: (N, 2 * (beats + 1)); the time of each frame.
+        thoughts: (N, 2 * beats, H, W, 3) uint8; two see-through frames after each beat.
+        world: The rules of the game.
+    """
+
     scenes: list[Scene]
-    frames: np.ndarray  # (N, 2 * (beats + 1), H, W, 3) uint8; two frames of each beat
-    pts_seconds: np.ndarray  # (N, 2 * (beats + 1))
-    thoughts: np.ndarray  # (N, 2 * beats, H, W, 3) uint8; two frames after each beat
+    frames: np.ndarray
+    pts_seconds: np.ndarray
+    thoughts: np.ndarray
     world: World
 
     @property
     def thought_pts_seconds(self) -> tuple[float, ...]:
-        """A see-through clip has two frames in a beat's time."""
+        """The times of a see-through clip's frames, two in a beat."""
         frame_seconds = self.world.beat_frames / self.world.fps / 2
         return tuple(frame_seconds * i for i in range(self.thoughts.shape[1]))
 
 
 def load_base_clips(files: CurriculumFiles, work_dir: Path) -> BaseClips:
-    """Decode, or read what an earlier phase decoded."""
+    """Decode the base videos, or read what an earlier phase decoded."""
     if files.sampling.frames != 2 * (files.world.beats + 1):
         raise DataError(
             f"expected two sampled frames for the reveal and each beat, found "
@@ -65,7 +75,11 @@ def load_base_clips(files: CurriculumFiles, work_dir: Path) -> BaseClips:
 
 
 def read_truth(files: CurriculumFiles) -> dict[str, Scene]:
-    """Scenes of the videos that are there, by id; a scene of another split is an error."""
+    """Return the scenes of the videos in `files`, by video id.
+
+    Raises:
+        DataError: If a line is no scene, or a scene is of another split.
+    """
     scenes = {}
     for number, line in enumerate(files.truth.read_text().splitlines(), 1):
         try:
@@ -79,7 +93,7 @@ def read_truth(files: CurriculumFiles) -> dict[str, Scene]:
             continue
         if split_of(scene.start, scene.swaps) != "base":
             raise DataError(
-                f"expected scenes of the split 'base' alone, found {row['video_id']!r} of "
+                f"expected only scenes of the split 'base', found {row['video_id']!r} of "
                 f"{split_of(scene.start, scene.swaps)!r} in {files.truth}"
             )
         scenes[row["video_id"]] = scene
@@ -89,7 +103,7 @@ def read_truth(files: CurriculumFiles) -> dict[str, Scene]:
 
 
 def _decode(files: CurriculumFiles, truth: dict[str, Scene], folder: Path) -> list[str]:
-    """Write the arrays; the ids of the videos that could be read."""
+    """Write the arrays and return the ids of the videos that could be read."""
     ids, frames, times, thoughts = [], [], [], []
     for video_id in sorted(truth):
         try:

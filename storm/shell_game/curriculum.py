@@ -1,9 +1,9 @@
-"""The base of the shell world: what a pretrained vision-language model would already know.
+"""The curriculum of the shell game: what a pretrained vision-language model already knows.
 
-Vision: a temporal patch is told apart by the ball's place or by the pair of cups that swap; two
-linear heads, thrown away. Language: list the swaps of a video, list the ball's places in a
-see-through clip, answer after no swap or one, and answer any question when the see-through
-clip stands in the latent span. No question here asks for more than one swap to be followed.
+Vision: classify a temporal patch by the ball's place or by the pair that swaps, with two linear
+heads that are thrown away. Language: list the swaps of a video, list the ball's places in a
+see-through clip, answer after at most one swap, and answer any question whose latent span holds
+the see-through clip. No question here needs more than one swap to be followed.
 """
 
 from __future__ import annotations
@@ -35,26 +35,27 @@ OPTION_ORDERS = 24
 
 
 def swaps_text(scene: Scene) -> str:
-    """`13 24 - 12`: the pair of each beat, a dash where the cups rest."""
+    """Return the pair of each beat, a dash where the cups rest: `13 24 - 12`."""
     return " ".join("-" if pair is None else f"{pair[0]}{pair[1]}" for pair in scene.swaps)
 
 
 def places_text(scene: Scene) -> str:
+    """Return the ball's place after each beat: `3 3 1 2`."""
     return " ".join(str(place) for place in places(scene))
 
 
 def corpus(world: World, texts: int = 400) -> list[str]:
-    """What a tokenizer for this curriculum is trained on; from scenes that no split holds fixed."""
-    found = []
+    """Return texts to train the curriculum's tokenizer on."""
+    lines = []
     for i, scene in enumerate(sample_scenes(world, "base", texts, seed=0)):
-        asked, options, answer = question(scene, world, i)
-        found += [prompt_of(asked, options), answer]
-        found += [LIST_SWAPS, swaps_text(scene), LIST_PLACES, places_text(scene)]
-    return found
+        text, options, answer = question(scene, world, i)
+        lines += [prompt_of(text, options), answer]
+        lines += [LIST_SWAPS, swaps_text(scene), LIST_PLACES, places_text(scene)]
+    return lines
 
 
-class _Labels(nn.Module):
-    """Two linear heads on the tower's tokens; a row's label counts in the head of its kind."""
+class PatchClassifier(nn.Module):
+    """Two linear heads on the vision tower's tokens; each row uses the head of its kind."""
 
     def __init__(self, student: Student, classes: dict[str, int]):
         super().__init__()
@@ -64,20 +65,24 @@ class _Labels(nn.Module):
         )
 
     def forward(self, data: tuple[str, np.ndarray, torch.Tensor]) -> tuple[Any, dict[str, float]]:
-        """`data`: name of the head, frames (B, 2, H, W, 3), labels (B,)."""
+        """Return the cross-entropy and the accuracy of a batch of temporal patches.
+
+        Args:
+            data: The name of the head, frames (B, 2, H, W, 3), labels (B,).
+        """
         head, frames, labels = data
-        # all patches as one video: the tower looks at one temporal patch at a time anyway
+        # all patches as one video: the tower sees one temporal patch at a time anyway
         pixels = self.student.pixels([frames.reshape(-1, *frames.shape[2:])])
         (tokens,) = self.student.features(pixels)
         logits = self.heads[head](tokens.unflatten(0, (len(labels), -1)).mean(1)).float()
         labels = labels.to(logits.device)
         loss = nn.functional.cross_entropy(logits, labels)
-        right = (logits.argmax(-1) == labels).float().mean().item()
-        return loss, {f"{head}_accuracy": right}
+        accuracy = (logits.argmax(-1) == labels).float().mean().item()
+        return loss, {f"{head}_accuracy": accuracy}
 
 
 class VisionObjective(Objective):
-    """Tower and merger learn; the language model rests."""
+    """Train the vision tower and merger; the language model is frozen."""
 
     def __init__(self, phase: VisionPhase, spec: TrainingSpec, student: Student):
         clips = load_base_clips(CurriculumFiles.model_validate(spec.curriculum), spec.work_dir)
@@ -85,7 +90,7 @@ class VisionObjective(Objective):
         world, scenes = clips.world, clips.scenes
         student.freeze_language()
         torch.manual_seed(int(generator("heads", spec.seed).integers(2**31)))
-        self.module = _Labels(student, {"place": world.cups, "pair": len(world.pairs) + 1})
+        self.module = PatchClassifier(student, {"place": world.cups, "pair": len(world.pairs) + 1})
         starts = np.array([[scene.start - 1] for scene in scenes])
         pairs = np.array([[_pair_label(pair, world) for pair in s.swaps] for s in scenes])
         after = np.array([places(scene) for scene in scenes]) - 1
@@ -93,7 +98,7 @@ class VisionObjective(Objective):
         def source(
             name: str, share: int, head: str, frames: np.ndarray, first: int, labels: np.ndarray
         ) -> RowSource:
-            """Rows are (video, label), flat; label j belongs to temporal patch j + first."""
+            """Return rows (video, label), flat; label j is of temporal patch j + first."""
 
             def collate(rows: Sequence[int]) -> Any:
                 video, j = np.divmod(np.asarray(rows), labels.shape[1])
@@ -115,7 +120,7 @@ def _pair_label(pair: tuple[int, int] | None, world: World) -> int:
 
 
 class TextObjective(Objective):
-    """Language model and embeddings learn; the tower is frozen, its tokens are made once."""
+    """Train the language model and embeddings; the frozen tower encodes each video once."""
 
     def __init__(self, phase: TextPhase, spec: TrainingSpec, student: Student):
         files = CurriculumFiles.model_validate(spec.curriculum)
@@ -130,7 +135,7 @@ class TextObjective(Objective):
         n = len(clips.scenes) * OPTION_ORDERS
 
         def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> RowSource:
-            """Rows are (video, option order), flat."""
+            """Return rows (video, option order), flat."""
 
             def collate(rows: Sequence[int]) -> Any:
                 return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
@@ -145,37 +150,39 @@ class TextObjective(Objective):
         ]
 
     def list_swaps(self, video: int, number: int) -> Example:
+        """Return the task to list the swaps of a video."""
         text = swaps_text(self.clips.scenes[video])
         return Example((self.videos[video],), LIST_SWAPS, text, use_latents=False)
 
     def list_places(self, video: int, number: int) -> Example:
+        """Return the task to list the ball's places in a see-through clip."""
         text = places_text(self.clips.scenes[video])
         return Example((self.thoughts[video],), LIST_PLACES, text, use_latents=False)
 
     def easy_question(self, video: int, number: int) -> Example:
-        """The video's beginning: the reveal alone, or with the first beat too."""
+        """Return the question on a video's beginning: the reveal, with or without a beat."""
         beats = number % 2
         scene = self.clips.scenes[video]
         scene = dataclasses.replace(scene, swaps=scene.swaps[:beats] or (None,))
-        asked, answer = self.ask(scene, number)
-        return Example(
-            (beginning(self.videos[video], 1 + beats),), asked, answer, use_latents=False
-        )
+        prompt, answer = self.ask(scene, number)
+        start = beginning(self.videos[video], 1 + beats)
+        return Example((start,), prompt, answer, use_latents=False)
 
     def thought_question(self, video: int, number: int) -> Example:
-        asked, answer = self.ask(self.clips.scenes[video], number)
-        return Example((), asked, answer, latent_video=self.thoughts[video])
+        """Return the question whose latent span holds the see-through clip."""
+        prompt, answer = self.ask(self.clips.scenes[video], number)
+        return Example((), prompt, answer, latent_video=self.thoughts[video])
 
     def ask(self, scene: Scene, number: int) -> tuple[str, str]:
-        """Prompt and answer, the options in an order that follows from the scene and `number`."""
-        asked, options, answer = question(scene, self.clips.world)
-        new = option_order(scene.seed, asked, number, len(options))
-        prompt = prompt_of(asked, [options[old] for old in new])
+        """Return prompt and answer, with the options in order `number` of this scene."""
+        text, options, answer = question(scene, self.clips.world)
+        new = option_order(scene.seed, text, number, len(options))
+        prompt = prompt_of(text, [options[old] for old in new])
         return prompt, LETTERS[new.index(LETTERS.index(answer))]
 
 
 def beginning(video: VideoTokens, patches: int) -> VideoTokens:
-    """The first temporal patches of a video, of two frames each."""
+    """Return the first temporal patches of a video, of two frames each."""
     time, height, width = video.grid_thw
     a_patch = len(video.tokens) // time
     return VideoTokens(

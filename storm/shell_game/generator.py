@@ -1,4 +1,4 @@
-"""The shell world's generator: draws what the script says, with see-through cups."""
+"""The shell game's generator: renders a script with see-through cups."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ from storm.thought_videos import GeneratedClip, GeneratorConfig, GeneratorReques
 
 
 class ShellGenerator:
+    """Renders thought videos from the teacher's scripts."""
+
     class Config(GeneratorConfig):
+        """Settings; `frames` is a multiple of the beats."""
+
         kind: str = "shell"
-        frames: int = Field(default=16, ge=1)  # a multiple of the beats
+        frames: int = Field(default=16, ge=1)
         fps: float = Field(default=4.0, gt=0)
         size_px: int = Field(default=64, ge=32, multiple_of=2)
 
         def build(self, device: str = "cpu") -> ShellGenerator:
+            """Return the generator; it needs no device."""
             return ShellGenerator(self)
 
     def __init__(self, config: Config):
         self.config = config
 
     def generate(self, requests: Sequence[GeneratorRequest]) -> list[GeneratedClip | Rejected]:
-        """One clip or rejection a request, in order. Uses the prompt alone."""
+        """Return a clip or a rejection for each request, in order; only the prompt is used."""
         world = World(size_px=self.config.size_px)
         clips: list[GeneratedClip | Rejected] = []
         for request in requests:

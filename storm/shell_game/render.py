@@ -1,4 +1,4 @@
-"""Drawing: the opaque game that is filmed, and the see-through one that a script asks for."""
+"""Render the opaque game of a scene, and the see-through game of a script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from storm.errors import DataError
-from storm.shell_game.scene import Colour, Look, Pair, Scene, World
+from storm.shell_game.scene import Color, Look, Pair, Scene, World
 from storm.shell_game.script import Script
 
 _SUBPIXEL_BITS = 6
@@ -16,50 +16,56 @@ _SUBPIXEL_BITS = 6
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things stand at rest, in pixels of the frame."""
+    """Positions and sizes at rest, in pixels of the frame."""
 
     cups: int
     size_px: int
 
     @property
     def unit(self) -> float:
+        """A pixel of a 64 px frame."""
         return self.size_px / 64
 
     @property
     def spacing_px(self) -> float:
+        """The distance between neighboring places."""
         return min(14.0, 56.0 / self.cups) * self.unit
 
     def place_px(self, place: int) -> tuple[float, float]:
-        """Middle of the bottom of the cup at `place`."""
+        """Return x and y of the middle of the bottom edge of the cup at `place`."""
         return self.size_px / 2 + (place - (self.cups + 1) / 2) * self.spacing_px, 38 * self.unit
 
     @property
     def cup_half_widths_px(self) -> tuple[float, float]:
-        """At the top and at the bottom."""
+        """Half the width of a cup at its top and at its bottom."""
         return 0.27 * self.spacing_px, 0.37 * self.spacing_px
 
     @property
     def cup_height_px(self) -> float:
+        """The height of a cup."""
         return 12 * self.unit
 
     @property
     def ball_radius_px(self) -> float:
+        """The radius of the ball."""
         return min(3.0 * self.unit, 0.24 * self.spacing_px)
 
     @property
     def lift_px(self) -> float:
+        """How high a cup is lifted to show the ball."""
         return 14 * self.unit
 
     @property
     def arc_px(self) -> float:
+        """How far swapping cups leave the row."""
         return 15.5 * self.unit
 
 
 def render(scene: Scene, world: World) -> np.ndarray:
-    """The opaque game: (world.frames, size, size, 3) uint8 RGB; the same scene, the same bytes.
+    """Return the opaque game: (world.frames, size, size, 3) uint8 RGB.
 
-    A reveal beat and `world.beats` beats. Motion begins and ends inside its beat, whose first
-    frame is at rest.
+    The same scene has the same bytes. There is a reveal and `world.beats` beats; motion begins
+    and ends inside its beat, whose first frame is at rest.
     """
     if len(scene.swaps) != world.beats:
         raise DataError(f"expected {world.beats} beats, found {scene.swaps = }")
@@ -79,10 +85,10 @@ def render(scene: Scene, world: World) -> np.ndarray:
 
 
 def render_thought(script: Script, world: World, frames: int = 16) -> np.ndarray:
-    """The see-through game: (frames, size, size, 3) uint8 RGB, all at rest.
+    """Return the see-through game: (frames, size, size, 3) uint8 RGB, all at rest.
 
     Frame j shows the state after beat `j * beats // frames`: with 16 frames for 8 beats, two
-    after each swap.
+    frames after each swap.
     """
     if frames < len(script.beats):
         raise DataError(f"expected a frame a beat or more, found {frames = } {script.beats = }")
@@ -93,7 +99,7 @@ def render_thought(script: Script, world: World, frames: int = 16) -> np.ndarray
 
 
 def _camera_path(rng: np.random.Generator, world: World) -> np.ndarray:
-    """(frames, 2) offsets of a hand-held camera, each within +-camera_motion."""
+    """Return (frames, 2) offsets of a hand-held camera, each within +-camera_motion."""
     steps = rng.standard_normal((world.frames + 8, 2))
     path = np.zeros_like(steps)
     for t in range(1, len(steps)):
@@ -102,7 +108,7 @@ def _camera_path(rng: np.random.Generator, world: World) -> np.ndarray:
 
 
 def _moving_span(rng: np.random.Generator, beat_frames: int) -> tuple[float, float]:
-    """Begin and end of the motion in frames of its beat; start and length are both jittered."""
+    """Return where the motion begins and ends, in frames of its beat; both are jittered."""
     scale = beat_frames / 6
     begin = float(rng.uniform(0.5, 1.0)) * scale
     length = float(rng.uniform(4.2, 5.0)) * scale
@@ -136,7 +142,7 @@ def _draw_frame(
 
 
 def _see_through(look: Look, layout: Layout, place: int) -> np.ndarray:
-    """One frame at rest: cups of glass and the ball in the one at `place`."""
+    """Return one frame at rest: cups of glass, the ball in the one at `place`."""
     frame = np.empty((layout.size_px, layout.size_px, 3), np.uint8)
     frame[:] = look.table
     glass = tuple(round(0.7 * t + 0.3 * c) for t, c in zip(look.table, look.cup, strict=True))
@@ -150,7 +156,7 @@ def _see_through(look: Look, layout: Layout, place: int) -> np.ndarray:
 
 
 def _fixed_point(*values: float) -> np.ndarray:
-    # OpenCV puts pixel centres at whole numbers; ours are at halves.
+    # OpenCV puts pixel centers at whole numbers; ours are at halves.
     return np.rint((np.array(values) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
 
 
@@ -160,12 +166,12 @@ def _cup_corners(layout: Layout, x: float, y: float) -> np.ndarray:
     return _fixed_point(x - top, roof, x + top, roof, x + bottom, y, x - bottom, y).reshape(4, 2)
 
 
-def _ball(frame: np.ndarray, layout: Layout, x: float, y: float, colour: Colour) -> None:
+def _ball(frame: np.ndarray, layout: Layout, x: float, y: float, color: Color) -> None:
     radius = layout.ball_radius_px
     cx, cy = _fixed_point(x, y - radius - 0.5 * layout.unit)
     fixed_radius = round(radius * (1 << _SUBPIXEL_BITS))
     cv2.circle(
-        frame, (int(cx), int(cy)), fixed_radius, colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS
+        frame, (int(cx), int(cy)), fixed_radius, color, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS
     )
 
 

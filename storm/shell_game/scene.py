@@ -1,8 +1,8 @@
-"""What happens in one shell game, and which split it belongs to.
+"""Scenes of the shell game, and the split that each belongs to.
 
-A scene is the truth: where the ball starts, which two cups change places in each beat, and
-the colours. Everything in it follows from `(world, split, seed)`, so the truth is never
-stored beside the videos. Places count from 1, left to right.
+A scene is the truth: where the ball starts, which two cups swap in each beat, and the colors. It
+follows from `(world, split, seed)`, so the truth is never stored beside the videos. Places count
+from 1, left to right.
 """
 
 from __future__ import annotations
@@ -13,33 +13,37 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from storm.config import LETTERS, Split
+from storm.config import LETTERS, FrozenModel, Split
 from storm.errors import DataError
 
 Pair = tuple[int, int]
-Colour = tuple[int, int, int]  # RGB, 0 to 255
+Color = tuple[int, int, int]  # RGB, 0 to 255
 
 SPLIT_SHARES: dict[Split, float] = {"base": 0.5, "train": 0.25, "test": 0.25}
-HUE_CELLS = 6  # a colour cell is a sixth of the table's hues by a sixth of the cups' hues
-TEST_CELL_SHARE = 0.25  # of the cells that only test videos use; test videos use no others
+HUE_CELLS = 6  # a color cell is a sixth of the table's hues times a sixth of the cups' hues
+TEST_CELL_SHARE = 0.25  # of the cells: test videos use these and no others
 QUESTION = "Which cup hides the ball?"
 
 
-class World(BaseModel):
-    """The rules that all scenes of one question set share; lengths in pixels of a 64 px frame."""
+class World(FrozenModel):
+    """The rules that all scenes of one question set share.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        beats: Beats after the reveal; those without a swap rest.
+        camera_motion: The largest offset of a frame, in pixels of a 64 px frame.
+        noise: Standard deviation of the pixels' noise, of 255.
+    """
 
     cups: int = Field(default=4, ge=3, le=5)
     swaps: int = Field(default=8, ge=0)
-    beats: int = Field(default=8, ge=1)  # after the reveal; those without a swap rest
+    beats: int = Field(default=8, ge=1)
     size_px: int = Field(default=64, ge=32, multiple_of=2)
     fps: float = Field(default=12.0, gt=0)
     beat_frames: int = Field(default=6, ge=5)
-    camera_motion: float = Field(default=1.25, ge=0)  # the most a frame is off, in pixels of 64
-    noise: float = Field(default=3.0, ge=0)  # standard deviation, of 255
+    camera_motion: float = Field(default=1.25, ge=0)
+    noise: float = Field(default=3.0, ge=0)
 
     @model_validator(mode="after")
     def _enough_beats(self) -> World:
@@ -51,38 +55,48 @@ class World(BaseModel):
 
     @property
     def frames(self) -> int:
-        """Frames of one video: the reveal's beat and the others."""
+        """The frames of one video: the reveal and the beats."""
         return (self.beats + 1) * self.beat_frames
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
+        """Every pair of places that can swap."""
         return tuple(itertools.combinations(range(1, self.cups + 1), 2))
 
 
 @dataclass(frozen=True)
 class Look:
-    """The colours of a scene."""
+    """The colors of a scene."""
 
-    table: Colour
-    cup: Colour
-    ball: Colour
+    table: Color
+    cup: Color
+    ball: Color
 
 
 @dataclass(frozen=True)
 class Scene:
-    start: int  # the ball's place under the lifted cup, from 1
-    swaps: tuple[Pair | None, ...]  # one per beat; None rests
+    """The truth about one video.
+
+    Attributes:
+        start: The place of the lifted cup that shows the ball, from 1.
+        swaps: The pair that swaps in each beat; None rests.
+        look: The colors.
+        seed: Seed of all that doesn't matter: timing, arcs, camera, noise, option order.
+    """
+
+    start: int
+    swaps: tuple[Pair | None, ...]
     look: Look
-    seed: int  # of everything that does not matter: timing, arcs, camera, noise, option order
+    seed: int
 
 
 def places(scene: Scene) -> tuple[int, ...]:
-    """The ball's place after each beat."""
+    """Return the ball's place after each beat."""
     return follow(scene.start, scene.swaps)
 
 
 def follow(start: int, swaps: tuple[Pair | None, ...]) -> tuple[int, ...]:
-    """The place after each beat of what starts at `start`."""
+    """Return the place after each beat of a ball that starts at `start`."""
     place, visited = start, []
     for pair in swaps:
         if pair is not None and place in pair:
@@ -92,10 +106,10 @@ def follow(start: int, swaps: tuple[Pair | None, ...]) -> tuple[int, ...]:
 
 
 def question(scene: Scene, world: World, order: int = 0) -> tuple[str, tuple[str, ...], str]:
-    """Question, options and the answer's letter.
+    """Return the question, its options and the letter of the answer.
 
-    The scene's seed shuffles the options; `order` turns them, so that over `world.cups`
-    orders of one video each letter is right once.
+    The scene's seed shuffles the options; `order` rotates them, so that over `world.cups` orders
+    of one video each letter is right once.
     """
     options = list(np.random.default_rng([scene.seed, 2]).permutation(world.cups) + 1)
     turn = order % world.cups
@@ -105,12 +119,12 @@ def question(scene: Scene, world: World, order: int = 0) -> tuple[str, tuple[str
 
 
 def _unit_hash(text: str) -> float:
-    """Text to [0, 1), the same in every process."""
+    """Map a text to [0, 1), the same in every process."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def split_of(start: int, swaps: tuple[Pair | None, ...]) -> Split:
-    """The one split that a script belongs to."""
+    """Return the one split that a script belongs to."""
     beats = ",".join("-" if p is None else f"{min(p)}{max(p)}" for p in swaps)
     draw = _unit_hash(f"script {start} {beats}")
     for split, share in SPLIT_SHARES.items():
@@ -120,28 +134,29 @@ def split_of(start: int, swaps: tuple[Pair | None, ...]) -> Split:
     return "test"
 
 
-def _hue_cell(colour: Colour) -> int:
-    return int(colorsys.rgb_to_hsv(*(c / 255 for c in colour))[0] * HUE_CELLS) % HUE_CELLS
+def _hue_cell(color: Color) -> int:
+    return int(colorsys.rgb_to_hsv(*(c / 255 for c in color))[0] * HUE_CELLS) % HUE_CELLS
 
 
-def colour_cell(look: Look) -> tuple[int, int]:
-    """Hue cell of the table and of the cups."""
+def color_cell(look: Look) -> tuple[int, int]:
+    """Return the hue cells of the table and of the cups."""
     return _hue_cell(look.table), _hue_cell(look.cup)
 
 
 def is_test_cell(cell: tuple[int, int]) -> bool:
+    """Return whether only test videos use a color cell."""
     return _unit_hash(f"colour cell {cell[0]} {cell[1]}") < TEST_CELL_SHARE
 
 
-def luma(colour: Colour) -> float:
-    """Brightness as video codecs weigh it, 0 to 255."""
-    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+def luma(color: Color) -> float:
+    """Return the brightness as video codecs weigh it, 0 to 255."""
+    return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
 
 
 def has_contrast(look: Look) -> bool:
-    """Whether cups and ball stand out from the table, and the ball from the cups.
+    """Return whether cups and ball differ enough from the table, and the ball from the cups.
 
-    In brightness, because 4:2:0 video keeps only a quarter of the colour's samples.
+    Differ in brightness, because 4:2:0 video keeps only a quarter of the color samples.
     """
     return (
         abs(luma(look.cup) - luma(look.table)) >= 55
@@ -150,17 +165,17 @@ def has_contrast(look: Look) -> bool:
     )
 
 
-def _draw_colour(rng: np.random.Generator) -> Colour:
+def _draw_color(rng: np.random.Generator) -> Color:
     hue, saturation, value = rng.uniform((0, 0.35, 0.2), (1, 0.95, 1.0))
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def draw_look(rng: np.random.Generator, split: Split) -> Look:
-    """Continuous colours with enough contrast, from the cells that the split may use."""
+    """Draw colors with enough contrast, from the cells that the split may use."""
     while True:
-        look = Look(_draw_colour(rng), _draw_colour(rng), _draw_colour(rng))
-        if has_contrast(look) and is_test_cell(colour_cell(look)) == (split == "test"):
+        look = Look(_draw_color(rng), _draw_color(rng), _draw_color(rng))
+        if has_contrast(look) and is_test_cell(color_cell(look)) == (split == "test"):
             return look
 
 
@@ -171,10 +186,10 @@ def _draw_swaps(rng: np.random.Generator, world: World) -> tuple[Pair | None, ..
 
 
 def sample_scenes(world: World, split: Split, n: int, seed: int) -> list[Scene]:
-    """`n` scenes of one split; the first m of them are what asking for m gives.
+    """Return `n` scenes of one split; a smaller `n` gives the first of them.
 
-    (start, swaps) are distinct as far as that many exist; after that a new round begins.
-    Without swaps there are too few scripts to share out: then only colours differ by split.
+    (start, swaps) are distinct as long as there are new ones; after that they repeat. Without
+    swaps there are too few scripts for three splits: then only the colors differ by split.
     """
     if split not in SPLIT_SHARES:
         raise DataError(f"expected a split of {tuple(SPLIT_SHARES)}, found {split!r}")

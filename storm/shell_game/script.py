@@ -1,9 +1,9 @@
-"""The language in which a teacher tells the renderer what to draw.
+"""The language in which the teacher (the prompt LLM) tells the renderer what to draw.
 
     cups 4; ball 2; swap 1 3; rest; swap 2 4; table #203040; cup #e0c090; ball-colour #ff2040
 
-`swap` and `rest` stand in the order of the beats: the i-th of them is beat i. Everything
-else may stand anywhere, once.
+`swap` and `rest` come in the order of the beats: the i-th of them is beat i. All other phrases
+may come anywhere, once.
 """
 
 from __future__ import annotations
@@ -12,14 +12,26 @@ import re
 from dataclasses import dataclass
 
 from storm.errors import DataError
-from storm.shell_game.scene import Colour, Look, Pair, Scene, World, follow
+from storm.shell_game.scene import Color, Look, Pair, Scene, World, follow
+
+_NUMBERS = ("cups", "ball")
+_COLORS = ("table", "cup", "ball-colour")
 
 
 @dataclass(frozen=True)
 class Script:
+    """A game as the teacher describes it.
+
+    Attributes:
+        cups: How many cups there are.
+        ball: The place at which the ball starts, from 1.
+        beats: The pair that swaps in each beat; None rests.
+        look: The colors.
+    """
+
     cups: int
-    ball: int  # the place that it starts at, from 1
-    beats: tuple[Pair | None, ...]  # None rests
+    ball: int
+    beats: tuple[Pair | None, ...]
     look: Look
 
     def __post_init__(self):
@@ -42,12 +54,12 @@ class Script:
 
 
 def script_of(scene: Scene, world: World) -> Script:
-    """The script of the truth."""
+    """Return the script that describes a scene truthfully."""
     return Script(world.cups, scene.start, scene.swaps, scene.look)
 
 
 def write_script(script: Script) -> str:
-    """One line of text; `parse_script` is the inverse."""
+    """Return a script as one line of text; `parse_script` is the inverse."""
     look = script.look
     return "; ".join(
         [
@@ -62,38 +74,40 @@ def write_script(script: Script) -> str:
 
 
 def parse_script(text: str) -> Script:
-    """Raises DataError that names the first phrase it can't use."""
-    numbers: dict[str, int] = {}
-    colours: dict[str, Colour] = {}
+    """Return the script that a text describes.
+
+    Raises:
+        DataError: If a phrase is wrong or missing; the message names the first one.
+    """
+    phrases = [part.strip() for part in text.strip().rstrip(";").split(";")]
     beats: list[Pair | None] = []
-    for phrase in filter(None, (part.strip() for part in text.strip().rstrip(";").split(";"))):
-        word, *rest = phrase.split()
-        if word == "rest" and not rest:
-            beats.append(None)
-        elif word == "swap" and len(rest) == 2:
-            first, second = sorted((_number(rest[0], phrase), _number(rest[1], phrase)))
-            beats.append((first, second))
-        elif word in ("cups", "ball") and len(rest) == 1 and word not in numbers:
-            numbers[word] = _number(rest[0], phrase)
-        elif word in ("table", "cup", "ball-colour") and len(rest) == 1 and word not in colours:
-            colours[word] = _colour(rest[0], phrase)
-        else:
-            raise DataError(
-                "expected `cups n`, `ball n`, `swap a b`, `rest`, or `table|cup|ball-colour "
-                f"#rrggbb` (each but swap and rest once), found {phrase!r}"
-            )
-    for word, found in (
-        *((w, numbers) for w in ("cups", "ball")),
-        *((w, colours) for w in ("table", "cup", "ball-colour")),
-    ):
-        if word not in found:
+    numbers: dict[str, int] = {}
+    colors: dict[str, Color] = {}
+    for phrase in filter(None, phrases):
+        match phrase.split():
+            case ["rest"]:
+                beats.append(None)
+            case ["swap", first, second]:
+                low, high = sorted((_number(first, phrase), _number(second, phrase)))
+                beats.append((low, high))
+            case [word, value] if word in _NUMBERS and word not in numbers:
+                numbers[word] = _number(value, phrase)
+            case [word, value] if word in _COLORS and word not in colors:
+                colors[word] = _color(value, phrase)
+            case _:
+                raise DataError(
+                    "expected `cups n`, `ball n`, `swap a b`, `rest`, or `table|cup|ball-colour "
+                    f"#rrggbb` (each but swap and rest once), found {phrase!r}"
+                )
+    for word in (*_NUMBERS, *_COLORS):
+        if word not in numbers and word not in colors:
             raise DataError(f"expected a phrase `{word} …` in the script, found none: {text!r}")
-    look = Look(colours["table"], colours["cup"], colours["ball-colour"])
+    look = Look(colors["table"], colors["cup"], colors["ball-colour"])
     return Script(numbers["cups"], numbers["ball"], tuple(beats), look)
 
 
-def _hex(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+def _hex(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _number(text: str, phrase: str) -> int:
@@ -102,7 +116,7 @@ def _number(text: str, phrase: str) -> int:
     return int(text)
 
 
-def _colour(text: str, phrase: str) -> Colour:
+def _color(text: str, phrase: str) -> Color:
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise DataError(f"expected a colour #rrggbb, found {text!r} in {phrase!r}")
+        raise DataError(f"expected a color #rrggbb, found {text!r} in {phrase!r}")
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)

@@ -31,14 +31,9 @@ class ShellSource(FrozenModel):
     counts: Counts = Counts()
 
     @property
-    def level(self) -> int:
-        """The number of swaps to follow."""
-        return self.world.swaps
-
-    @property
     def level_name(self) -> str:
-        """The level in words."""
-        return f"{self.level} swaps"
+        """The number of swaps to follow."""
+        return f"{self.world.swaps} swaps"
 
     @property
     def frames_per_video(self) -> int:

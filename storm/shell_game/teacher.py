@@ -1,7 +1,7 @@
-"""The shell world's teacher: reads the keyframes' pixels and writes the script.
+"""The shell game's teacher (the prompt LLM): reads keyframes and writes a script.
 
-It knows that cups stand in a row, that one is lifted first, that beats have one length. It
-sees no truth: with keyframes missing or unclear its script is wrong or rejected.
+It knows that cups form a row, that one is lifted first, and how long a beat is. It never sees
+the truth: if keyframes are missing or unclear, its script is wrong or the question is rejected.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 from pydantic import Field
 
 from storm.records import Rejected, ThoughtPrompt
-from storm.shell_game.scene import Colour, Look, Pair
+from storm.shell_game.scene import Color, Look, Pair
 from storm.shell_game.script import Script, write_script
 from storm.thought_prompts import TeacherConfig, TeacherRequest, TeacherSetup
 
 
 class Unreadable(Exception):
-    """The keyframes don't show a game; `reason` is a slug."""
+    """Keyframes that don't show a game; `reason` is a slug."""
 
     def __init__(self, reason: str, detail: str):
         super().__init__(detail)
@@ -28,18 +28,23 @@ class Unreadable(Exception):
 
 
 class ShellTeacher:
+    """Reads a script off the keyframes by looking at pixels."""
+
     class Config(TeacherConfig):
+        """Settings: `beat_seconds` is the world's `beat_frames / fps`."""
+
         kind: str = "shell"
-        beat_seconds: float = Field(default=0.5, gt=0)  # the world's beat_frames / fps
+        beat_seconds: float = Field(default=0.5, gt=0)
 
         def build(self, setup: TeacherSetup) -> ShellTeacher:
+            """Return the teacher; it needs nothing of `setup`."""
             return ShellTeacher(self)
 
     def __init__(self, config: Config):
         self.config = config
 
     def write(self, requests: Iterable[TeacherRequest]) -> Iterator[ThoughtPrompt | Rejected]:
-        """One script or rejection a request; questions that share a video share the reading."""
+        """Yield a script or a rejection for each request; each video is read once."""
         scripts: dict[str, Script | Unreadable] = {}
         for request in requests:
             sample, keyframes = request.sample, request.keyframes
@@ -68,14 +73,23 @@ class ShellTeacher:
     def read(
         self, frames: np.ndarray, pts_seconds: Sequence[float], duration_seconds: float
     ) -> Script:
-        """`frames` (N, H, W, 3) uint8 in order of time; raises Unreadable."""
+        """Return the script that keyframes show.
+
+        Args:
+            frames: (N, H, W, 3) uint8, in order of time.
+            pts_seconds: The time of each frame.
+            duration_seconds: The length of the video.
+
+        Raises:
+            Unreadable: If they don't show a game.
+        """
         beat_seconds = self.config.beat_seconds
         beats = round(duration_seconds / beat_seconds) - 1
         if beats < 1:
             raise Unreadable(
                 "too_short", f"expected a reveal and a beat, found {duration_seconds = }"
             )
-        row = find_row(frames)
+        row = find_resting_cups(frames)
         by_beat: list[list[_Sight]] = [[] for _ in range(beats + 1)]
         for frame, pts in zip(frames, pts_seconds, strict=True):
             by_beat[min(int(pts / beat_seconds), beats)].append(_look(frame, row))
@@ -85,26 +99,39 @@ class ShellTeacher:
 
 
 @dataclass(frozen=True)
-class Row:
-    """The cups at rest."""
+class RestingCups:
+    """The row of cups at rest.
 
-    boxes: tuple[tuple[int, int, int, int], ...]  # x, y, width, height; left to right
-    table: Colour
-    cup: Colour
+    Attributes:
+        boxes: x, y, width and height of each cup, left to right.
+        table: The table's color.
+        cup: The cups' color.
+    """
+
+    boxes: tuple[tuple[int, int, int, int], ...]
+    table: Color
+    cup: Color
 
     @property
     def unevenness_px(self) -> int:
+        """The difference in height between the highest and the lowest cup."""
         tops = [box[1] for box in self.boxes]
         return max(tops) - min(tops)
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """One frame against the row."""
+    """One frame compared with the cups at rest.
+
+    Attributes:
+        frame: (H, W, 3) uint8.
+        shift: dy and dx of the camera, in whole pixels.
+        gone: Places without a cup, from 1.
+    """
 
     frame: np.ndarray
-    shift: tuple[int, int]  # dy, dx of the camera, whole pixels
-    gone: tuple[int, ...]  # places from 1 that no cup stands on
+    shift: tuple[int, int]
+    gone: tuple[int, ...]
 
 
 def _frames(images: Sequence[bytes]) -> np.ndarray:
@@ -116,11 +143,15 @@ def _frames(images: Sequence[bytes]) -> np.ndarray:
     return np.stack(frames)
 
 
-def find_row(frames: np.ndarray) -> Row:
-    """The row in the first frame where it is straight, else the straightest; raises Unreadable."""
-    best: Row | None = None
+def find_resting_cups(frames: np.ndarray) -> RestingCups:
+    """Return the cups of the first frame where their row is straight, else of the straightest.
+
+    Raises:
+        Unreadable: If no frame shows all cups in a row.
+    """
+    best: RestingCups | None = None
     for frame in frames:
-        row = _row_in(frame)
+        row = _resting_cups_in(frame)
         if row is not None and (best is None or row.unevenness_px < best.unevenness_px):
             best = row
         if best is not None and best.unevenness_px <= 1:
@@ -130,23 +161,23 @@ def find_row(frames: np.ndarray) -> Row:
     return best
 
 
-def _row_in(frame: np.ndarray) -> Row | None:
-    """Cups, their colour and the table's; None unless all that stands out stands in a row."""
+def _resting_cups_in(frame: np.ndarray) -> RestingCups | None:
+    """Return a frame's cups and colors; None unless all that differs from the table is a row."""
     border = np.concatenate([frame[:3].reshape(-1, 3), frame[-3:].reshape(-1, 3)])
     table = np.median(border, axis=0)
     distance = np.linalg.norm(frame - table, axis=2)
     strength = float(np.percentile(distance, 97))
-    for level in (0.5, 0.65, 0.8):  # compression lets close cups touch: then ask for more
+    for level in (0.5, 0.65, 0.8):  # compression lets close cups touch: then a higher level
         boxes = _equal_boxes(distance > max(level * strength, 20))
         if boxes:
             cores = [frame[y + 3 : y + h - 2, x + 3 : x + w - 3] for x, y, w, h in boxes]
             pixels = np.concatenate([core.reshape(-1, 3) for core in cores])
-            return Row(boxes, _colour(table), _colour(np.median(pixels, axis=0)))
+            return RestingCups(boxes, _color(table), _color(np.median(pixels, axis=0)))
     return None
 
 
 def _equal_boxes(mask: np.ndarray) -> tuple[tuple[int, int, int, int], ...]:
-    """Boxes of the mask's blobs, left to right, if they are alike and in a row; else none."""
+    """Return the boxes of a mask's blobs, left to right, if they are alike and in a row."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     stats = stats[1:]
     if len(stats):
@@ -161,10 +192,10 @@ def _equal_boxes(mask: np.ndarray) -> tuple[tuple[int, int, int, int], ...]:
     return tuple((int(x), int(y), int(w), int(h)) for x, y, w, h in stats[order, :4])
 
 
-def _look(frame: np.ndarray, row: Row) -> _Sight:
-    """Finds the camera's shift from the cups that stand, then which places are empty.
+def _look(frame: np.ndarray, row: RestingCups) -> _Sight:
+    """Find the camera's shift from the cups at rest, then the places without a cup.
 
-    Only the upper half of a place counts: the lower may hold the ball.
+    Only the upper half of a place counts: the lower half may hold the ball.
     """
     table, cup = np.array(row.table, np.float32), np.array(row.cup, np.float32)
     pixels = frame.astype(np.float32)
@@ -172,12 +203,12 @@ def _look(frame: np.ndarray, row: Row) -> _Sight:
     along = np.clip((pixels - table) @ axis, 0, 1)
     off = np.linalg.norm(pixels - table - along[..., None] * (cup - table), axis=2)
     along[off > 0.5 * np.linalg.norm(cup - table)] = 0
-    reach = row.boxes[0][2] * 2 // 3  # the cups' own distance must stay out of reach
+    reach = row.boxes[0][2] * 2 // 3  # less than the distance between cups
     margin, side = reach + 2, 2 * reach + 1
     total = cv2.integral(np.pad(along, margin))
 
     def mean_in(left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """(side, side): mean over the box for every shift of the camera."""
+        """Return (side, side): the mean over a box for every shift of the camera."""
         (y0, y1), (x0, x1) = (top + 2, bottom + 2), (left + 2, right + 2)
         upper, lower = total[y0 : y0 + side], total[y1 : y1 + side]
         sums = (lower - upper)[:, x1 : x1 + side] - (lower - upper)[:, x0 : x0 + side]
@@ -190,17 +221,17 @@ def _look(frame: np.ndarray, row: Row) -> _Sight:
         left, right = mean_in(x - 2, y, x, y + h), mean_in(x + w, y, x + w + 2, y + h)
         outlines.append(mean_in(x + 1, y, x + w - 1, y + h) - (above + left + right) / 3)
     fill, outline = np.stack(fills), np.stack(outlines)
-    standing = np.sort(outline, axis=0)[2:].sum(0)  # two may be away
+    resting = np.sort(outline, axis=0)[2:].sum(0)  # two may be away
     steps = np.arange(-reach, reach + 1)
-    score = standing - 0.002 * (steps[:, None] ** 2 + steps**2)
+    score = resting - 0.002 * (steps[:, None] ** 2 + steps**2)
     i, j = np.unravel_index(int(score.argmax()), score.shape)
     gone = tuple(place for place, f in enumerate(fill[:, i, j], 1) if f < 0.55)
     return _Sight(frame, (int(steps[i]), int(steps[j])), gone)
 
 
-def _read_reveal(sights: Sequence[_Sight], row: Row) -> tuple[int, Colour]:
-    """The lifted cup's place and the ball's colour."""
-    best: tuple[float, int, Colour] | None = None
+def _read_reveal(sights: Sequence[_Sight], row: RestingCups) -> tuple[int, Color]:
+    """Return the lifted cup's place and the ball's color."""
+    best: tuple[float, int, Color] | None = None
     for sight in sights:
         if len(sight.gone) != 1:
             continue
@@ -209,9 +240,9 @@ def _read_reveal(sights: Sequence[_Sight], row: Row) -> tuple[int, Colour]:
         under = sight.frame[y + h // 2 : y + h, x + 2 : x + w - 2].reshape(-1, 3).astype(np.float32)
         distance = np.linalg.norm(under - np.array(row.table), axis=1)
         core = np.argsort(distance)[-9:]
-        shown = float(np.median(distance[core]))
-        if best is None or shown > best[0]:
-            best = shown, sight.gone[0], _colour(np.median(under[core], axis=0))
+        contrast = float(np.median(distance[core]))
+        if best is None or contrast > best[0]:
+            best = contrast, sight.gone[0], _color(np.median(under[core], axis=0))
     if best is None:
         raise Unreadable("no_reveal", "expected one lifted cup in the first beat, found none")
     if best[0] < 30:
@@ -220,19 +251,19 @@ def _read_reveal(sights: Sequence[_Sight], row: Row) -> tuple[int, Colour]:
 
 
 def _read_beat(beat: int, sights: Sequence[_Sight]) -> Pair | None:
-    """The two cups that left the row; None where all stand, or where nothing was noteworthy."""
+    """Return the two cups that left the row; None if all rest or the beat has no keyframe."""
     pairs = {s.gone for s in sights if len(s.gone) == 2}
     if len(pairs) == 1:
         first, second = pairs.pop()
         return first, second
     if pairs:
         raise Unreadable("unclear_swap", f"expected one swap in beat {beat}, found {pairs}")
-    strange = [s.gone for s in sights if s.gone]
-    if strange:
-        raise Unreadable("unclear_swap", f"expected two cups away in beat {beat}, found {strange}")
+    others = [s.gone for s in sights if s.gone]
+    if others:
+        raise Unreadable("unclear_swap", f"expected two cups away in beat {beat}, found {others}")
     return None
 
 
-def _colour(values: np.ndarray) -> Colour:
+def _color(values: np.ndarray) -> Color:
     red, green, blue = (round(float(v)) for v in values)
     return red, green, blue

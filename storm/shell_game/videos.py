@@ -1,4 +1,4 @@
-"""The stage `videos` of the shell world: renders its own videos and questions."""
+"""The stage `videos` of the shell game: renders videos and writes their questions."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.artifacts.fs import renamed_into, sha256_file
 from storm.artifacts.stage import Context, runtime_field
 from storm.artifacts.store import Store
-from storm.config import Split
+from storm.config import FrozenModel, Split
 from storm.records import VideoSample
 from storm.shell_game.scene import Scene, World, question, sample_scenes
 from storm.videos.stage import VideoStage
 
 
-class Counts(BaseModel):
+class Counts(FrozenModel):
     """How many videos each split has."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: int = Field(default=0, ge=0)
     train: int = Field(default=1000, ge=0)
@@ -29,27 +27,33 @@ class Counts(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ShellVideos(VideoStage):
-    """One video and one question for each scene; the truth is not stored, it follows from seed."""
+    """One video and one question for each scene.
+
+    The truth is not stored: it follows from the seed.
+    """
 
     world: World = World()
     seed: int = 0
     counts: Counts = runtime_field(Counts())
 
     def external_inputs(self) -> dict[str, int]:
+        """Return the counts: they decide which items there are."""
         return self.counts.model_dump()
 
     def scenes(self, split: Split) -> dict[str, Scene]:
-        """Video id -> truth."""
+        """Return the truth about a split's videos, by video id."""
         scenes = sample_scenes(self.world, split, getattr(self.counts, split), self.seed)
         return {f"{split}-{n:05d}": scene for n, scene in enumerate(scenes)}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return an item for each scene; none depends on another stage's rows."""
         splits: tuple[Split, ...] = ("base", "train", "test")
         return [
             (i, ()) for split in splits if getattr(self.counts, split) for i in self.scenes(split)
         ]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample]:
+        """Render each video and write its question."""
         from storm.shell_game.render import render
         from storm.videos.decoding.encode import encode_mp4
 
@@ -75,7 +79,9 @@ class ShellVideos(VideoStage):
             )
 
     def blob_of(self, row: VideoSample) -> tuple[str, str]:
+        """Return the path and sha256 of a row's video."""
         return row.video_path, row.video_sha256
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
+        """Return the path of a sample's video."""
         return self.artifact(store).path / sample.video_path

@@ -1,7 +1,7 @@
-"""Starts the ranks of a training and says which one failed: `... storm.training.launch RANKS SPEC`.
+"""Start the ranks of a training: `python -m storm.training.launch RANKS SPEC.json`.
 
-torch's own launcher on one machine, without restarts: a rank's death ends the others at once, and
-the training goes on from its newest checkpoint when it is started again.
+This is torch's launcher on one machine, without restarts: a rank's death ends the others at once,
+and a new start continues from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from storm.process.owner import watch_owner
 
 
 def main(ranks: int, spec: str) -> int:
+    """Run all ranks; return 0, or 1 after printing which rank failed first."""
     set_environment()
     watch_owner()
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -40,16 +41,16 @@ def main(ranks: int, spec: str) -> int:
 
 
 def reason(codes: dict[int, int], ranks: int) -> str:
-    """Which rank began it, from the exit codes of those that failed.
+    """Return which rank failed first, from the exit codes of all that failed.
 
-    A killed one comes first: others fail because they can't reach it. Those that the launcher
-    then ends, by SIGTERM, come last.
+    A killed rank comes first: others fail because they can't reach it. Ranks that the launcher
+    then ends by SIGTERM come last.
     """
     rank = min(codes, key=lambda rank: (codes[rank] == -SIGTERM, codes[rank] > 0, rank))
     code = codes[rank]
-    how = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    end = f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     hint = " (the kernel does so when memory runs out)" if code == -SIGKILL else ""
-    return f"rank {rank} of {ranks} {how}{hint}: run it again to go on from its newest checkpoint"
+    return f"rank {rank} of {ranks} {end}{hint}: run it again to go on from its newest checkpoint"
 
 
 if __name__ == "__main__":

@@ -23,16 +23,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Question:
+class TrainingQuestion:
+    """A sample with its features and target, which are views of memory-mapped shards.
+
+    Attributes:
+        sample: The question.
+        features: Its video as the student's vision tower encodes it.
+        hidden_size: The width of the student's tokens.
+        target: (K, hidden); None if the training has no targets.
+        seed: Seed of the option orders.
+        use_latents: Whether the student gets a latent span.
+    """
+
     sample: VideoSample
-    features: VideoFeatures  # a view of the memory-mapped shard
+    features: VideoFeatures
     hidden_size: int
-    target: torch.Tensor | None  # (K, hidden), a view of the memory-mapped shard
+    target: torch.Tensor | None
     seed: int
     use_latents: bool
 
     def example(self, number: int) -> Example:
-        """What the student is shown, with option order `number`."""
+        """Return the question as the student reads it, with option order `number`."""
         from storm.student.batch import Example, VideoTokens, prompt_of
 
         sample = reordered(self.sample, number, self.seed)
@@ -45,16 +56,17 @@ class Question:
         )
 
     def require_target(self, k: int, hidden_size: int) -> None:
-        found = None if self.target is None else tuple(self.target.shape)
-        if found != (k, hidden_size):
+        """Raise DataError unless the target has the shape (k, hidden_size)."""
+        shape = None if self.target is None else tuple(self.target.shape)
+        if shape != (k, hidden_size):
             raise DataError(
                 f"expected a target of shape ({k}, {hidden_size}) for question "
-                f"{self.sample.id!r}, found {found}: make latent_targets with this student"
+                f"{self.sample.id!r}, found {shape}: make latent_targets with this student"
             )
 
 
 def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
-    """The same question with option order `number`; the answer's letter follows its text."""
+    """Return the question with option order `number`; the answer's letter follows its text."""
     if not sample.options:
         return sample
     new = option_order(seed, sample.id, number, len(sample.options))
@@ -65,19 +77,21 @@ def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
     )
 
 
-def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
-    """Training questions that have all that any phase needs, ordered by id.
+def load_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestion]:
+    """Return the training questions that have all that their phases need, ordered by id.
 
-    A question is left out if its features or target are missing (they were quarantined). Every
-    arm that names the same files trains on the same questions in the same order.
+    A question without features or target is left out (they were quarantined). Every arm that
+    names the same files trains on the same questions in the same order.
+
+    Raises:
+        DataError: If no question has everything.
     """
-
     assert spec.rows is not None
     samples = [s for s in read_rows(spec.rows.samples, VideoSample) if s.split == "train"]
     samples.sort(key=lambda s: s.id)
-    shown = {s.video_id for s in samples}
+    videos = {s.video_id for s in samples}
     rows = read_rows(spec.rows.features, VideoFeatures)
-    features = {row.id: row for row in rows if row.id in shown}
+    features = {row.id: row for row in rows if row.id in videos}
     with_targets = bool(spec.rows.targets)
     targets = _targets(spec.rows.targets, [s.id for s in samples]) if with_targets else {}
     kept = [s for s in samples if s.video_id in features and (not with_targets or s.id in targets)]
@@ -89,7 +103,7 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[Question]:
     if with_targets and spec.targets_from == "shuffled":
         targets = _of_another_video(kept, targets, spec.seed)
     return [
-        Question(
+        TrainingQuestion(
             s, features[s.video_id], hidden_size, targets.get(s.id), spec.seed, spec.use_latents
         )
         for s in kept

@@ -20,6 +20,7 @@ from storm.training.spec import TrainingSpec
 
 def main(arguments: list[str]) -> int:
     """Train the spec in `arguments`; return the exit code."""
+    set_environment()
     emit = take_stdout()
     try:
         spec = read_spec(Path(arguments[0]))
@@ -49,14 +50,14 @@ def train(spec: TrainingSpec, emit: Emit) -> None:
     import torch
 
     from storm.training.engine import start_distributed
-    from storm.training.trainer import Training
+    from storm.training.trainer import Trainer
 
     runtime = spec.runtime
     torch.set_num_threads(runtime.threads)
     rank, ranks = start_distributed(runtime.device, runtime.stall_seconds)
     try:
         if not spec.output_dir.exists():
-            Training(spec, emit, rank, ranks).run()
+            Trainer(spec, emit, rank, ranks).run()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise StageFailed(
             f"expected the training to fit into memory, found {error!r} on rank {rank} of {ranks}: "

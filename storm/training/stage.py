@@ -1,7 +1,7 @@
-"""The stages that train: `base`, `stage_one`, `stage_two` and the arm `direct`.
+"""The stages that train: `base`, `stage_one`, `stage_two` and `direct`.
 
-Each is one item, a checkpoint. The child that makes it starts the ranks through `launch.py` and
-passes their progress on; a killed training goes on from its newest checkpoint.
+Each makes one item, a checkpoint. The child process that makes it starts the ranks through
+`launch.py` and forwards their progress; a killed training resumes from its newest checkpoint.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from typing import Any, ClassVar, Literal
 from storm.artifacts.fs import read_json, renamed_into, sha256_tree, write_atomic
 from storm.artifacts.stage import Context, OnEvent, Stage
 from storm.artifacts.store import Store
+from storm.config import Dtype
 from storm.errors import StageFailed
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint
+from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
+from storm.student.tiny.tiny import TinyConfig
 from storm.training.spec import PhaseConfig, RowFiles, TrainingSpec
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import VideoStage
@@ -32,7 +35,9 @@ _ITEM = "checkpoint"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Stage[Checkpoint]):
+class TrainingStage(Stage[Checkpoint]):
+    """A stage whose item is a trained student."""
+
     row: ClassVar[type] = Checkpoint
     # 2: checkpoints carry their sampling, custom_generate and a greedy generation_config
     version: ClassVar[int] = 2
@@ -40,33 +45,35 @@ class Training(Stage[Checkpoint]):
 
     phases: tuple[PhaseConfig, ...]
     seed: int
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Dtype
 
     @abstractmethod
-    def start(self, context: Context, work: Path) -> Path:
-        """Folder of the student to start from."""
+    def initial_student(self, context: Context, work_dir: Path) -> Path:
+        """Return the folder of the student to start from."""
 
     @abstractmethod
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
-        """The fields of TrainingSpec that name the data and how it is used."""
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
 
     @abstractmethod
-    def shown(self) -> FrameSampling:
-        """How the videos were sampled that it saw; stands in the checkpoint."""
+    def frame_sampling(self) -> FrameSampling:
+        """Return how the training's videos are sampled, for the checkpoint to record."""
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return the one item; it depends on every row of every input."""
         digests = []
         for stage in self.inputs.values():
             digests += [f"{k}={v}" for k, v in sorted(stage.artifact(store).index().items())]
         return [(_ITEM, tuple(digests))]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Checkpoint]:
+        """Train the student, or only copy it if there are no phases."""
         from storm.student.checkpoint import record_sampling
 
         context.begin(ids)
         work, out = context.artifact.path / "work", context.artifact.path / "checkpoint"
         work.mkdir(parents=True, exist_ok=True)
-        student = self.start(context, work)
+        student = self.initial_student(context, work)
         if self.phases:
             spec = TrainingSpec(
                 student=student,
@@ -76,7 +83,7 @@ class Training(Stage[Checkpoint]):
                 phases=self.phases,
                 dtype=self.dtype,
                 runtime=context.runtime,
-                **self.data(context, work),
+                **self.spec_fields(context, work),
             )
             path = work / "spec.json"
             write_atomic(path, spec.model_dump_json(indent=1).encode())
@@ -85,7 +92,7 @@ class Training(Stage[Checkpoint]):
         else:
             shutil.copytree(student, out, dirs_exist_ok=True)
             summary = {"optimizer_steps": 0, "final_loss": float("nan"), "phases": []}
-        record_sampling(out, self.shown())
+        record_sampling(out, self.frame_sampling())
         for leftover in ("phases", "checkpoints", "clips", "student"):
             shutil.rmtree(work / leftover, ignore_errors=True)
         yield Checkpoint(
@@ -101,12 +108,12 @@ class Training(Stage[Checkpoint]):
 
 
 def _facts(phase: dict[str, Any]) -> dict[str, Any]:
-    """What a phase came to, without times: the row is the same whenever the training is."""
+    """Return a phase's results without times, so that equal trainings have equal rows."""
     return {k: phase[k] for k in ("kind", "steps", "final_loss", "diagnostics")}
 
 
 def _losses(work: Path, points: int = 200) -> list[list[float]]:
-    """The loss curve, thinned: [step over all phases, loss]."""
+    """Return the thinned loss curve: [step over all phases, loss]."""
     path = work / "metrics.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     losses = [json.loads(line)["loss"] for line in lines]
@@ -115,7 +122,11 @@ def _losses(work: Path, points: int = 200) -> list[list[float]]:
 
 
 def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
-    """Train what is written in `path`; its progress goes to `emit`. Raises StageFailed."""
+    """Train a spec that is written to `path`, and forward progress to `emit`.
+
+    Raises:
+        StageFailed: If a rank fails.
+    """
     command = [sys.executable, "-m", "storm.training.launch", str(spec.runtime.ranks), str(path)]
     error = None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
@@ -124,7 +135,7 @@ def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
             if not line.startswith("{"):
                 continue
             event = json.loads(line)
-            # the first one: a rank knows more than its launcher
+            # the first error: a rank knows more than its launcher
             error = error or event.get("error")
             if event.get("event") == "step":
                 emit(_progress(event, spec.phases))
@@ -135,7 +146,7 @@ def run_ranks(path: Path, spec: TrainingSpec, emit: OnEvent) -> None:
 
 
 def _progress(event: dict[str, Any], phases: Sequence[PhaseConfig]) -> dict[str, Any]:
-    """Steps over all phases, so that the time left is that of the whole training."""
+    """Return progress over all phases, so that the time left is that of the whole training."""
     before = sum(phase.steps for phase in phases[: event["number"]])
     phase, numbers = phases[event["number"]], event["numbers"]
     words = [phase.title, f"loss {numbers['loss']:.3f}"]
@@ -147,51 +158,69 @@ def _progress(event: dict[str, Any], phases: Sequence[PhaseConfig]) -> dict[str,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Base(Training):
-    """The student before STORM: imported or built, then taught by its phases, if any."""
+class Base(TrainingStage):
+    """The student before STORM: imported or built, then trained in its phases, if any.
+
+    Attributes:
+        student: Where the model comes from.
+        sampling: How the videos of later stages are sampled.
+    """
 
     name: ClassVar[str] = "base"
 
-    student: Any  # a Config of storm.student: where the model comes from
-    sampling: FrameSampling  # of what it is to see: the checkpoint says so
+    student: TinyConfig | PretrainedConfig
+    sampling: FrameSampling
 
-    def shown(self) -> FrameSampling:
+    def frame_sampling(self) -> FrameSampling:
+        """Return how the training's videos are sampled."""
         return self.sampling
 
-    def start(self, context: Context, work: Path) -> Path:
-        folder = work / "student"
+    def initial_student(self, context: Context, work_dir: Path) -> Path:
+        """Return the folder of the student to start from."""
+        folder = work_dir / "student"
         if not folder.exists():
             with renamed_into(folder) as temporary:
                 self.student.build(temporary)
         return folder
 
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OnQuestions(Training):
-    """Trains on the questions of the split `train`, with cached features."""
+class QuestionTraining(TrainingStage):
+    """A training on the questions of the split `train`, with cached features.
 
-    init_from: Training
+    Attributes:
+        init_from: The stage whose student it starts from.
+        option_orders: How many orders of its options a question is trained with.
+        lora: Adapters; None trains every weight of the language model.
+    """
+
+    init_from: TrainingStage
     videos: VideoStage
     features: VideoFeaturesStage
     option_orders: int
     lora: Lora | None
 
-    def shown(self) -> FrameSampling:
+    def frame_sampling(self) -> FrameSampling:
+        """Return how the training's videos are sampled."""
         return self.features.sampling
 
-    def start(self, context: Context, work: Path) -> Path:
+    def initial_student(self, context: Context, work_dir: Path) -> Path:
+        """Return the folder of the student to start from."""
         (checkpoint,) = self.init_from.rows(context.store)
         return self.init_from.artifact(context.store).path / checkpoint.blob
 
     def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
+        """Return the shards to train on: the fields of RowFiles."""
         samples = self.videos.artifact(store).shard_paths()
         features = self.features.artifact(store).shard_paths()
         return {"samples": tuple(samples), "features": tuple(features)}
 
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
         return {
             "rows": RowFiles(**self.files(context.store)),
             "option_orders": self.option_orders,
@@ -200,34 +229,37 @@ class _OnQuestions(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageOne(_OnQuestions):
-    """Latent states are aligned with the targets."""
+class StageOne(QuestionTraining):
+    """Aligns latents with their targets; `shuffled` takes those of another video."""
 
     name: ClassVar[str] = "stage_one"
 
     targets: LatentTargetsStage
-    targets_from: Literal["own", "shuffled"] = "own"  # shuffled: targets of another video
+    targets_from: Literal["own", "shuffled"] = "own"
 
     def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
+        """Return the shards to train on: the fields of RowFiles."""
         targets = tuple(self.targets.artifact(store).shard_paths())
         return {**super().files(store), "targets": targets}
 
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
-        return {**super().data(context, work), "targets_from": self.targets_from}
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
+        return {**super().spec_fields(context, work_dir), "targets_from": self.targets_from}
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageTwo(_OnQuestions):
-    """Answers alone, through the student's own rollout."""
+class StageTwo(QuestionTraining):
+    """Trains on answers only, through the student's own rollout."""
 
     name: ClassVar[str] = "stage_two"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Direct(_OnQuestions):
+class Direct(QuestionTraining):
     """The baseline: the same base fine-tuned on answers, without latents."""
 
     name: ClassVar[str] = "direct"
 
-    def data(self, context: Context, work: Path) -> dict[str, Any]:
-        return {**super().data(context, work), "use_latents": False}
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
+        return {**super().spec_fields(context, work_dir), "use_latents": False}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-class Training:
+class Trainer:
     """All phases of a spec, as one rank of a group.
 
     Attributes:
@@ -66,7 +66,7 @@ class Training:
 
     def run_phase(self, number: int, start: Path) -> Path:
         """Train one phase from the student in `start`; return the folder of the student it left."""
-        phase = PhaseTraining(self, number, start)
+        phase = PhaseTrainer(self, number, start)
         phase.resume()
         phase.train_steps()
         return phase.finish()
@@ -101,11 +101,11 @@ class Training:
         }
 
 
-class PhaseTraining:
+class PhaseTrainer:
     """One phase: a student, what it learns, and the engine that changes it.
 
     Attributes:
-        training: The training that this is a phase of.
+        trainer: What trains all phases.
         number: Its number, from 0.
         phase: Its configuration.
         student: The student that learns.
@@ -117,7 +117,7 @@ class PhaseTraining:
         step: How many steps are done.
     """
 
-    training: Training
+    trainer: Trainer
     number: int
     phase: PhaseConfig
     student: Student
@@ -127,10 +127,10 @@ class PhaseTraining:
     start_step: int
     step: int
 
-    def __init__(self, training: Training, number: int, start: Path):
+    def __init__(self, trainer: Trainer, number: int, start: Path):
         self._began = time.monotonic(), time.process_time()
-        spec = training.spec
-        self.training, self.number, self.phase = training, number, spec.phases[number]
+        spec = trainer.spec
+        self.trainer, self.number, self.phase = trainer, number, spec.phases[number]
         self.student = Student.from_pretrained(start, dtype=spec.dtype, device=spec.runtime.device)
         self.student.train()
         self.adapter = None
@@ -144,88 +144,88 @@ class PhaseTraining:
             self.objective.module,
             self.phase,
             spec,
-            grad_accum_steps=self.objective.grad_accum_steps(training.rank, training.ranks),
+            grad_accum_steps=self.objective.grad_accum_steps(trainer.rank, trainer.ranks),
         )
         self.start_step = self.step = 0
 
     def resume(self) -> None:
         """Continue from this phase's newest complete checkpoint, if there is one."""
-        training = self.training
+        trainer = self.trainer
         newest = checkpoints.newest(
-            training.checkpoints_dir, phase=self.number, **training.topology()
+            trainer.checkpoints_dir, phase=self.number, **trainer.topology()
         )
         torch.distributed.barrier()
         if newest is not None:
             self.engine.load(newest.folder)
             self.start_step = self.step = newest.record["step"]
-        if training.rank == 0:
+        if trainer.rank == 0:
             keep = 0 if newest is None else checkpoints.KEEP
-            checkpoints.prune(training.checkpoints_dir, keep=keep)
-        training.metrics.resume(self.number, self.step)
-        training.metrics.event(
+            checkpoints.prune(trainer.checkpoints_dir, keep=keep)
+        trainer.metrics.resume(self.number, self.step)
+        trainer.metrics.event(
             "phase",
             phase=self.phase.kind,
             number=self.number,
-            of=len(training.spec.phases),
+            of=len(trainer.spec.phases),
             resumed_at=self.step,
         )
 
     def train_steps(self) -> None:
         """Train the steps that are left; save a checkpoint every `runtime.save_every` steps."""
-        training, spec, phase = self.training, self.training.spec, self.phase
+        trainer, spec, phase = self.trainer, self.trainer.spec, self.phase
         while self.step < phase.steps:
-            seed_everything(spec.seed, self.number, self.step, training.rank)
+            seed_everything(spec.seed, self.number, self.step, trainer.rank)
             began = time.monotonic()
-            batches = self.objective.micro_batches(self.step, training.rank, training.ranks)
+            batches = self.objective.micro_batches(self.step, trainer.rank, trainer.ranks)
             numbers = self.engine.step(self.step, batches)
             numbers["rows_per_second"] = phase.batch / (time.monotonic() - began)
-            training.metrics.step(self.number, phase.kind, self.step, phase.steps, numbers)
+            trainer.metrics.step(self.number, phase.kind, self.step, phase.steps, numbers)
             self.step += 1
             if self.step % spec.runtime.save_every == 0 and self.step < phase.steps:
                 self.save()
 
     def save(self) -> None:
         """Write a checkpoint. The data's position and the generators follow from the step."""
-        training = self.training
-        folder = training.checkpoints_dir / checkpoints.folder_name(self.number, self.step)
-        training.metrics.event("saving", number=self.number, step=self.step)
-        if training.rank == 0:
+        trainer = self.trainer
+        folder = trainer.checkpoints_dir / checkpoints.folder_name(self.number, self.step)
+        trainer.metrics.event("saving", number=self.number, step=self.step)
+        if trainer.rank == 0:
             shutil.rmtree(folder, ignore_errors=True)
         torch.distributed.barrier()
         self.engine.save(folder)
-        if training.rank == 0:
-            facts = {"phase": self.number, "step": self.step, "seed": training.spec.seed}
-            checkpoints.mark_complete(folder, {**facts, **training.topology()})
-            checkpoints.prune(training.checkpoints_dir, keep=checkpoints.KEEP)
+        if trainer.rank == 0:
+            facts = {"phase": self.number, "step": self.step, "seed": trainer.spec.seed}
+            checkpoints.mark_complete(folder, {**facts, **trainer.topology()})
+            checkpoints.prune(trainer.checkpoints_dir, keep=checkpoints.KEEP)
         torch.distributed.barrier()
 
     def finish(self) -> Path:
         """Save the student and return its folder; diagnose it and forget the checkpoints."""
-        training, phase = self.training, self.phase
-        folder = training.phase_dir(self.number)
-        seed_everything(training.spec.seed, self.number, phase.steps)
+        trainer, phase = self.trainer, self.phase
+        folder = trainer.phase_dir(self.number)
+        seed_everything(trainer.spec.seed, self.number, phase.steps)
         diagnostics = self.objective.diagnose()
         with self.engine.gathered_parameters():
-            if training.rank == 0:
+            if trainer.rank == 0:
                 shutil.rmtree(folder, ignore_errors=True)
                 if self.adapter is not None:
                     self.adapter.merge_and_unload()
                 self.student.save_pretrained(folder)
         self.engine.close()
         if diagnostics:
-            training.metrics.event(
+            trainer.metrics.event(
                 "diagnostics", phase=phase.kind, number=self.number, **diagnostics
             )
-        if training.rank == 0:
+        if trainer.rank == 0:
             summary = self._summary(diagnostics)
-            record = {"run": training.run_id, "phase": self.number, "summary": summary}
+            record = {"run": trainer.run_id, "phase": self.number, "summary": summary}
             checkpoints.mark_complete(folder, record)
-            checkpoints.prune(training.checkpoints_dir, keep=0)
+            checkpoints.prune(trainer.checkpoints_dir, keep=0)
         torch.distributed.barrier()
         return folder
 
     def _summary(self, diagnostics: dict[str, Any]) -> dict[str, Any]:
-        rows = self.training.metrics.read()
+        rows = self.trainer.metrics.read()
         losses = [row["loss"] for row in rows if row["phase"] == self.number][-20:]
         began, cpu = self._began
         return {

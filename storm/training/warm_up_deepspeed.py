@@ -13,6 +13,7 @@ from storm.process.environment import set_environment
 
 
 def main() -> None:
+    """Compile the op, or find it compiled."""
     set_environment()
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -15,7 +15,7 @@ from storm.errors import ConfigError
 from storm.pipeline.assemble import assemble
 from storm.profiles import load, names
 from storm.runtime import Runtime
-from storm.shell_game.scene import colour_cell
+from storm.shell_game.scene import color_cell
 from storm.shell_game.videos import ShellVideos
 from storm.student.importing import PretrainedConfig
 from storm.training.stage import Base
@@ -331,8 +331,8 @@ def test_no_script_is_in_two_splits(worlds: dict[str, Any]) -> None:
     assert not scripts["train"] & scripts["test"]
 
 
-def test_colours_of_the_test_are_its_own(worlds: dict[str, Any]) -> None:
-    cells = {split: {colour_cell(s.look) for s in pooled(worlds, split)} for split in SPLITS}
+def test_colors_of_the_test_are_its_own(worlds: dict[str, Any]) -> None:
+    cells = {split: {color_cell(s.look) for s in pooled(worlds, split)} for split in SPLITS}
     assert len(cells["test"]) > 3
     assert not cells["test"] & (cells["base"] | cells["train"])
 

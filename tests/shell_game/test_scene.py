@@ -9,7 +9,7 @@ from storm.shell_game.scene import (
     Look,
     Scene,
     World,
-    colour_cell,
+    color_cell,
     follow,
     has_contrast,
     is_test_cell,
@@ -47,10 +47,10 @@ def test_scripts_are_distinct_while_they_last_and_then_repeat():
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_test_colours_are_the_tests_alone():
+def test_test_colors_are_the_tests_alone():
     for split in SPLITS:
         for scene in sample_scenes(World(), split, 100, seed=3):
-            assert is_test_cell(colour_cell(scene.look)) == (split == "test")
+            assert is_test_cell(color_cell(scene.look)) == (split == "test")
             assert has_contrast(scene.look)
 
 
@@ -106,5 +106,5 @@ def test_a_wrong_world_is_refused():
 
 def test_cells_go_by_hue():
     look = Look(table=(200, 30, 30), cup=(30, 30, 200), ball=(0, 0, 0))
-    assert colour_cell(look) == (0, 4)
+    assert color_cell(look) == (0, 4)
     assert Scene(1, (None,), look, 0).look is look

@@ -6,8 +6,8 @@ from storm.errors import DataError
 from storm.shell_game.scene import Look, World, places, sample_scenes
 from storm.shell_game.script import Script, parse_script, script_of, write_script
 
-colours = st.tuples(*[st.integers(0, 255)] * 3)
-looks = st.builds(Look, colours, colours, colours)
+colors = st.tuples(*[st.integers(0, 255)] * 3)
+looks = st.builds(Look, colors, colors, colors)
 
 
 @st.composite

@@ -53,11 +53,11 @@ def main(path: Path, root: Path) -> None:
     keeper = Keeper(spec.work_dir, root)
     keeper.around(torch, "save", torn=True)
     keeper.around(checkpoints, "write_json")
-    trainer.Training(spec, lambda event: None, 0, 1).run()
+    trainer.Trainer(spec, lambda event: None, 0, 1).run()
     torch.save, checkpoints.write_json = reals
     for work in sorted(root.glob("kept-*")):
         again = spec.model_copy(update={"work_dir": work, "output_dir": work / "out"})
-        trainer.Training(again, lambda event: None, 0, 1).run()
+        trainer.Trainer(again, lambda event: None, 0, 1).run()
     torch.distributed.destroy_process_group()
 
 

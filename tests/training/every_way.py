@@ -28,7 +28,7 @@ def give_up_after(last: int, spec, place: int, places: int) -> None:
 
     real, metrics.Metrics.step = metrics.Metrics.step, step
     try:
-        trainer.Training(spec, lambda event: None, place, places).run()
+        trainer.Trainer(spec, lambda event: None, place, places).run()
         raise AssertionError("expected a training that is given up, found a whole one")
     except GivenUp:
         gc.collect()
@@ -63,7 +63,7 @@ def main(cases: Path) -> None:
         spec = rank.read_spec(Path(path))
         if last:
             give_up_after(last, spec, place, places)
-        trainer.Training(spec, lambda event: None, place, places).run()
+        trainer.Trainer(spec, lambda event: None, place, places).run()
         left = sum(x() is not None for x in NotedEngine.held)
         (spec.work_dir / "engine.json").write_text(json.dumps({**NotedEngine.facts, "left": left}))
     torch.distributed.destroy_process_group()
