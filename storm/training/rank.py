@@ -20,7 +20,6 @@ from storm.training.spec import TrainingSpec
 
 def main(arguments: list[str]) -> int:
     """Train the spec in `arguments`; return the exit code."""
-    set_environment()
     emit = take_stdout()
     try:
         spec = read_spec(Path(arguments[0]))
