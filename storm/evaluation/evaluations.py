@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.benchmarks.types import BenchmarkQuestion
 from storm.config import Dtype
 from storm.errors import DataError, UnreadableVideo
+from storm.evaluation.batching import WINDOW, replies_in_batches
 from storm.evaluation.checkpoints import (
     AnyCheckpoint,
     external_digests,
     loaded_student,
     weight_digests,
 )
-from storm.evaluation.query import BenchmarkQuery, replies_to, segment_of, windows
+from storm.evaluation.query import BenchmarkQuery, segment_of
 from storm.records import Rejected, Response
 from storm.student.modes import Mode
 from storm.videos.decoding.prefetch import PrefetchDecoder
 from storm.videos.frames import VideoFrames
 
-WINDOW = 4  # batches that are sorted by length together; their frames are held
+if TYPE_CHECKING:
+    from storm.student import Question, Reply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,62 +67,62 @@ class EvaluationStage(Stage[Response]):
         config = Answering.Config(
             mode=self.mode, max_new_tokens=self.max_new_tokens, sampling=sampling
         )
-        size, workers = context.batch, context.runtime.decoders
-        ahead = 0 if context.one_at_a_time else size * WINDOW
+        ahead = 0 if context.one_at_a_time else context.batch * WINDOW
         with (
-            PrefetchDecoder(sampling, workers, ahead) as decoding,
+            PrefetchDecoder(sampling, context.runtime.decoders, ahead) as decoding,
             loaded_student(self.checkpoint, self.dtype, context, ids) as student,
         ):
-            answering, done = config.build(student), 0
-            for window in windows(self._shown(ids, decoding), size * WINDOW):
-                readable: list[tuple[BenchmarkQuestion, VideoFrames | None]] = []
-                for question, shown in window:
-                    if isinstance(shown, UnreadableVideo):
-                        yield Rejected(id=question.id, reason=shown.reason, detail=shown.detail)
-                    else:
-                        readable.append((question, shown))
-                readable.sort(key=lambda pair: _length(*pair))
-                for batch in windows(readable, size):
-                    context.begin([question.id for question, _ in batch])
-                    yield from self._answer(answering, batch)
-                    done += len(batch)
-                    context.emit({"progress": done, "of": len(ids), "text": self.mode})
+            replies = replies_in_batches(
+                config.build(student),
+                self._questions(ids, decoding),
+                context.batch,
+                lambda batch: context.begin([asked.id for asked in batch]),
+            )
+            for done, (asked, reply) in enumerate(replies, 1):
+                yield _row(asked, reply)
+                context.emit({"progress": done, "of": len(ids), "text": self.mode})
 
-    def _shown(
+    def _questions(
         self, ids: Sequence[str], decoding: PrefetchDecoder
-    ) -> Iterator[tuple[BenchmarkQuestion, VideoFrames | UnreadableVideo | None]]:
+    ) -> Iterator[tuple[_Asked, Question | UnreadableVideo]]:
         """Yield each question with its frames; questions of one video follow each other."""
         questions = sorted((self.query.questions[i] for i in ids), key=lambda q: (q.video_id, q.id))
         for question in questions:
             if question.video is None:
-                yield question, None
+                yield self._asked(question, None)
         filmed = [(q, segment) for q in questions if (segment := segment_of(q)) is not None]
-        found = decoding.stream(segment for _, segment in filmed)
-        for (question, _), (_, decoded) in zip(filmed, found, strict=True):
-            yield question, decoded
+        decoded = decoding.stream(segment for _, segment in filmed)
+        for (question, _), (_, frames) in zip(filmed, decoded, strict=True):
+            if isinstance(frames, UnreadableVideo):
+                yield _Asked(question.id, "", 0), frames
+            else:
+                yield self._asked(question, frames)
 
-    def _answer(
-        self, answering: Any, batch: Sequence[tuple[BenchmarkQuestion, Any]]
-    ) -> Iterator[Response | Rejected]:
-        """Yield a row per question; one that the student refuses (too long, say) is rejected."""
-        asked = [self.query.for_student(question, shown) for question, shown in batch]
-        replies = replies_to(answering, asked)
-        for (question, shown), ask, reply in zip(batch, asked, replies, strict=True):
-            if isinstance(reply, DataError):
-                yield Rejected(id=question.id, reason="refused", detail=str(reply))
-                continue
-            yield Response(
-                id=question.id,
-                prompt=ask.text,
-                response=reply.response,
-                prompt_tokens=reply.prompt_tokens,
-                answer_tokens=len(reply.token_ids),
-                frames=0 if shown is None else len(shown),
-                confidence=min(1.0, reply.confidence),
-            )
+    def _asked(
+        self, question: BenchmarkQuestion, frames: VideoFrames | None
+    ) -> tuple[_Asked, Question]:
+        asked = self.query.for_student(question, frames)
+        return _Asked(question.id, asked.text, 0 if frames is None else len(frames)), asked
 
 
-def _length(question: BenchmarkQuestion, shown: VideoFrames | None) -> tuple[int, int]:
-    """Return a sort key that grows with a row's tokens, most of which are frames."""
-    pixels = 0 if shown is None else shown.pixels.size
-    return pixels, len(str(question.doc))
+class _Asked(NamedTuple):
+    id: str
+    prompt: str
+    frames: int
+
+
+def _row(asked: _Asked, reply: Reply | DataError) -> Response | Rejected:
+    """Return the row of a reply; what the student refuses (too long, say) is rejected."""
+    if isinstance(reply, UnreadableVideo):
+        return Rejected(id=asked.id, reason=reply.reason, detail=reply.detail)
+    if isinstance(reply, DataError):
+        return Rejected(id=asked.id, reason="refused", detail=str(reply))
+    return Response(
+        id=asked.id,
+        prompt=asked.prompt,
+        response=reply.response,
+        prompt_tokens=reply.prompt_tokens,
+        answer_tokens=len(reply.token_ids),
+        frames=asked.frames,
+        confidence=min(1.0, reply.confidence),
+    )

@@ -14,6 +14,7 @@ from storm.artifacts.store import Store
 from storm.benchmarks.types import BenchmarkQuestion
 from storm.config import Dtype
 from storm.errors import DataError, UnreadableVideo
+from storm.evaluation.batching import replies_to
 from storm.evaluation.checkpoints import (
     AnyCheckpoint,
     external_digests,
@@ -21,7 +22,7 @@ from storm.evaluation.checkpoints import (
     weight_digests,
 )
 from storm.evaluation.evaluations import EvaluationStage
-from storm.evaluation.query import BenchmarkQuery, replies_to, segment_of
+from storm.evaluation.query import BenchmarkQuery, segment_of
 from storm.records import Latency, Rejected
 from storm.student.modes import Mode
 from storm.videos.decoding.prefetch import PrefetchDecoder

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from storm.artifacts.fs import digest
 from storm.artifacts.hash_cache import cached_sha256, cached_sha256_tree
 from storm.benchmarks.benchmark import Benchmark, get_benchmark
 from storm.benchmarks.types import BenchmarkQuestion, DatasetLocation, LoadedQuestions, Prompt
 from storm.config import FrozenModel
-from storm.errors import ConfigError, DataError
+from storm.errors import ConfigError
 from storm.videos.decoding.sampling import FrameSampling, Segment
 from storm.videos.frames import VideoFrames
 
 if TYPE_CHECKING:
-    from storm.student import Answering, Question, Reply
-
-T = TypeVar("T")
+    from storm.student import Question
 
 
 class BenchmarkQuery(FrozenModel):
@@ -85,13 +82,13 @@ class BenchmarkQuery(FrozenModel):
             )
         return prompt
 
-    def for_student(self, question: BenchmarkQuestion, shown: VideoFrames | None) -> Question:
-        """Return the question in the student's form; `shown` is None without a video."""
+    def for_student(self, question: BenchmarkQuestion, frames: VideoFrames | None) -> Question:
+        """Return the question in the student's form; `frames` is None without a video."""
         from storm.student import Question
 
-        frames = () if shown is None else (shown,)
-        prompt = self.prompt_of(question, None if shown is None else shown.pts_seconds)
-        return Question(prompt.text, frames, raw=True, system=prompt.system or None)
+        videos = () if frames is None else (frames,)
+        prompt = self.prompt_of(question, None if frames is None else frames.pts_seconds)
+        return Question(prompt.text, videos, raw=True, system=prompt.system or None)
 
 
 def segment_of(question: BenchmarkQuestion) -> Segment | None:
@@ -99,29 +96,6 @@ def segment_of(question: BenchmarkQuestion) -> Segment | None:
     if question.video is None:
         return None
     return Segment(question.video.absolute(), question.clip_seconds, question.frames_fps)
-
-
-def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items, `size` at a time."""
-    source = iter(items)
-    while window := list(islice(source, size)):
-        yield window
-
-
-def replies_to(answering: Answering, asked: Sequence[Question]) -> list[Reply | DataError]:
-    """Return one batch's replies; a batch that is refused or too large is halved."""
-    import torch
-
-    try:
-        return list(answering.stream(map(answering.prepare, asked), batch=len(asked)))
-    except DataError as error:
-        refused = error
-    except torch.OutOfMemoryError as error:
-        refused = DataError(f"out of memory alone in its batch: {str(error).partition('.')[0]}")
-    if len(asked) == 1:
-        return [refused]
-    half = len(asked) // 2
-    return [reply for part in (asked[:half], asked[half:]) for reply in replies_to(answering, part)]
 
 
 def _sha256(video: Path) -> str:

@@ -1,7 +1,7 @@
 """The student as a model of lmms-eval: `lmms-eval --model storm --model_args pretrained=FOLDER`.
 
-lmms-eval finds `manifest` by this project's entry point; nothing else here imports the file, so
-lmms-eval may be missing.
+lmms-eval finds `manifest` by this project's entry point. No other module imports this one, so
+lmms-eval need not be installed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from lmms_eval.protocol import ChatMessages  # pyright: ignore[reportMissingImpo
 from loguru import logger  # pyright: ignore[reportMissingImports]
 
 from storm.errors import ConfigError, DataError, UnreadableVideo
-from storm.evaluation.query import replies_to, windows
+from storm.evaluation.batching import WINDOW, replies_in_batches
 from storm.student import Answering, Question, Student
 from storm.student.modes import MODES, NEW_TOKENS
 from storm.student.predictor import changed_sampling
@@ -34,20 +34,20 @@ from storm.videos.decoding.prefetch import PrefetchDecoder
 from storm.videos.decoding.sampling import Segment
 from storm.videos.frames import VideoFrames
 
-_WINDOW = 4  # batches that are sorted by length together
-_NEW_TOKENS = 128  # where a task names no bound; as lmms-eval's own models have it
+_NEW_TOKENS = 128  # for tasks that name no bound; as in lmms-eval's own models
 
 
 def manifest() -> ModelManifest:
+    """Return what lmms-eval registers: the name `storm` and the model's class."""
     return ModelManifest(model_id="storm", chat_class_path=f"{__name__}.StormModel")
 
 
 class StormModel(lmms):
-    """Greedy answers; videos before the text, as tasks write their messages by default.
+    """A student that answers greedily; videos come before the text, tasks' default order.
 
-    Of a chain of thought the answer alone is told, whatever the task's `until` and bound. A picture
-    is shown as a video of one frame. A video that can't be read is answered by an empty text, which
-    counts as wrong, and named in the log.
+    Of a chain of thought only the answer is returned, whatever the task's `until` and bound. A
+    picture is a video of one frame. A question whose video can't be read gets an empty answer,
+    which counts as wrong, and a warning in the log.
     """
 
     is_simple = False
@@ -57,9 +57,9 @@ class StormModel(lmms):
         pretrained: str,
         mode: str = "latent",
         max_num_frames: int | None = None,  # None: as in training
-        fps: float | None = None,  # so many a second, but at most `max_num_frames`
+        fps: float | None = None,  # frames per second, at most `max_num_frames`
         max_pixels: int | None = None,  # of a frame
-        max_new_tokens: int | None = None,  # None: what the task says
+        max_new_tokens: int | None = None,  # None: the task's bound
         device: str | None = None,
         dtype: str = "bfloat16",
         batch_size: int | str = 1,
@@ -71,7 +71,7 @@ class StormModel(lmms):
         self._device = torch.device(device or _own_device())
         self._rank = int(os.environ.get("RANK", 0))
         self._world_size = int(os.environ.get("WORLD_SIZE", 1))
-        if self._world_size > 1:  # lmms-eval waits for the others by it
+        if self._world_size > 1:  # lmms-eval waits for the other ranks with it
             from accelerate import Accelerator
 
             self.accelerator = Accelerator(cpu=self._device.type == "cpu")
@@ -83,74 +83,68 @@ class StormModel(lmms):
 
     @property
     def device(self) -> torch.device:
+        """The student's device."""
         return self._device
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """A text for each request, in order; all modes but `cot` keep to its bound and `until`."""
+        """Return an answer per request, in order; `cot` ignores a task's bound and `until`."""
         groups: dict[str, list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
             groups[json.dumps(request.args[2], sort_keys=True, default=str)].append(number)
         results: dict[int, GenerationResult] = {}
         with (
             torch.inference_mode(),
-            PrefetchDecoder(self.sampling, self.decoders, _WINDOW * self.batch_size) as decoding,
+            PrefetchDecoder(self.sampling, self.decoders, WINDOW * self.batch_size) as decoding,
         ):
             for members in groups.values():
-                self._answer([requests[n] for n in members], members, decoding, results)
+                for number, result in self._answer([requests[n] for n in members], decoding):
+                    results[members[number]] = result
         return [results[number] for number in range(len(requests))]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Raise NotImplementedError: the student only generates."""
         raise NotImplementedError(
-            "storm answers by generation alone: take tasks with output_type generate_until"
+            "expected a task that generates: take tasks with output_type generate_until"
         )
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
-        raise NotImplementedError("storm answers one round: take tasks of a single round")
+        """Raise NotImplementedError: the student answers single questions."""
+        raise NotImplementedError("expected a task of a single round: take another task")
 
     def _answer(
-        self,
-        requests: Sequence[Instance],
-        numbers: Sequence[int],
-        decoding: PrefetchDecoder,
-        results: dict[int, GenerationResult],
-    ) -> None:
-        """Answer requests of the same settings; `numbers` say where the results go."""
+        self, requests: Sequence[Instance], decoding: PrefetchDecoder
+    ) -> Iterator[tuple[int, GenerationResult]]:
+        """Yield the answers to requests of the same settings, by number."""
         settings = dict(requests[0].args[2])
         answering = self._answering(settings).build(self.student)
         until = _stops(settings.get("until"))
+        questions = enumerate(self._questions(requests, decoding))
+        for number, reply in replies_in_batches(answering, questions, self.batch_size):
+            request = requests[number]
+            if isinstance(reply, DataError):
+                task, document = request.args[4], request.args[3]
+                logger.warning(f"{task}, document {document}: answered '': {reply}")
+                yield number, GenerationResult(text="")
+                continue
+            text = reply.text if self.mode == "cot" else _cut(reply.response, until)
+            counts = TokenCounts(
+                input_tokens=reply.prompt_tokens, output_tokens=len(reply.token_ids)
+            )
+            self.cache_hook.add_partial("generate_until", request.args[:3:2], text)
+            yield number, GenerationResult(text=text, token_counts=counts)
+
+    def _questions(
+        self, requests: Sequence[Instance], decoding: PrefetchDecoder
+    ) -> Iterator[Question | UnreadableVideo]:
+        """Yield each request's question with its frames, or why a video can't be read."""
         parts = [_parts(self._messages(request)) for request in requests]
-        segments = [[m for m in media if isinstance(m, Segment)] for _, media, _ in parts]
-        shown = decoding.stream(segment for of_one in segments for segment in of_one)
-
-        def asked() -> Any:
-            """Place, question, and how much is shown; what can't be read is answered here."""
-            for place, (system, media, text) in enumerate(parts):
-                videos = [next(shown)[1] if isinstance(m, Segment) else _still(m) for m in media]
-                faults = [v for v in videos if isinstance(v, UnreadableVideo)]
-                if faults:
-                    self._refuse(requests[place], faults[0])
-                    results[numbers[place]] = GenerationResult(text="")
-                    continue
-                frames = tuple(v for v in videos if not isinstance(v, UnreadableVideo))
-                question = Question(text, frames, raw=True, system=system)
-                yield place, question, (sum(f.pixels.size for f in frames), len(text))
-
-        for window in windows(asked(), self.batch_size * _WINDOW):
-            window.sort(key=lambda one: one[2])
-            for batch in windows(window, self.batch_size):
-                replies = replies_to(answering, [question for _, question, _ in batch])
-                for (place, _, _), reply in zip(batch, replies, strict=True):
-                    request = requests[place]
-                    if isinstance(reply, DataError):
-                        self._refuse(request, reply)
-                        results[numbers[place]] = GenerationResult(text="")
-                        continue
-                    text = reply.text if self.mode == "cot" else _cut(reply.response, until)
-                    counts = TokenCounts(
-                        input_tokens=reply.prompt_tokens, output_tokens=len(reply.token_ids)
-                    )
-                    results[numbers[place]] = GenerationResult(text=text, token_counts=counts)
-                    self.cache_hook.add_partial("generate_until", request.args[:3:2], text)
+        segments = [m for _, media, _ in parts for m in media if isinstance(m, Segment)]
+        decoded = decoding.stream(segments)
+        for system, media, text in parts:
+            videos = [next(decoded)[1] if isinstance(m, Segment) else _still(m) for m in media]
+            frames = tuple(v for v in videos if not isinstance(v, UnreadableVideo))
+            errors = [v for v in videos if isinstance(v, UnreadableVideo)]
+            yield errors[0] if errors else Question(text, frames, raw=True, system=system)
 
     def _messages(self, request: Instance) -> ChatMessages:
         _, doc_to_messages, _, doc_id, task, split = request.args
@@ -158,21 +152,18 @@ class StormModel(lmms):
 
     def _answering(self, settings: Mapping[str, Any]) -> Answering.Config:
         sampled = settings.get("do_sample")
-        if sampled is None:  # where it is said, the temperature means nothing
+        if sampled is None:  # otherwise the temperature means nothing
             sampled = (settings.get("temperature") or 0) > 0
         if sampled or (settings.get("num_beams") or 1) > 1:
             raise ConfigError(f"expected a task that decodes greedily, found {dict(settings)}")
         tokens = settings.get("max_new_tokens") or _NEW_TOKENS
-        if self.mode == "cot":  # the task's bound is for the answer that follows
+        if self.mode == "cot":  # the task's bound is only for the final answer
             tokens = max(tokens, NEW_TOKENS["cot"])
         return Answering.Config(
             mode=self.mode,  # pyright: ignore[reportArgumentType]
             max_new_tokens=int(self.max_new_tokens or tokens),
             sampling=self.sampling,
         )
-
-    def _refuse(self, request: Instance, error: Exception) -> None:
-        logger.warning(f"{request.args[4]}, document {request.args[3]}: answered '': {error}")
 
 
 def _own_device() -> str:
@@ -192,7 +183,7 @@ def _cut(text: str, until: Sequence[str]) -> str:
 
 
 def _parts(messages: ChatMessages) -> tuple[str | None, list[Any], str]:
-    """The system's turn, videos (`Segment`) and pictures in order, and the user's text."""
+    """Return the system's turn, videos (`Segment`) and pictures in order, and the user's text."""
     turns = list(messages.messages)
     system = None
     if turns and turns[0].role == "system":
@@ -218,7 +209,7 @@ def _parts(messages: ChatMessages) -> tuple[str | None, list[Any], str]:
 
 
 def _still(picture: Any) -> VideoFrames:
-    """A picture (PIL's, or a file's path) as a video of one frame."""
+    """Return a picture (PIL's, or a file's path) as a video of one frame."""
     from PIL import Image
 
     opened = Image.open(picture) if isinstance(picture, str | Path) else picture

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from storm.evaluation.query import replies_to, windows
+from storm.evaluation.batching import replies_in_batches
 from storm.student import Answering, Question, Student, TinyConfig
 from storm.videos.frames import VideoFrames
 from tests.bench.measure import Row, at_least, compare
@@ -33,8 +33,8 @@ def throughput(folder: Path) -> Iterator[Row]:
     ]
 
     def answer(size: int) -> None:
-        for batch in windows(asked, size):
-            replies_to(answering, batch)
+        for _ in replies_in_batches(answering, enumerate(asked), size):
+            pass
 
     ratio = compare(lambda: answer(1), lambda: answer(16), 3)
     yield at_least("evaluation", "questions at batch 16 / at batch 1, a second", ratio, 4)

@@ -1,4 +1,4 @@
-"""How a batch is asked, and how long its answers may be."""
+"""Batches: questions of like length together, and those too large for the device."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from storm.evaluation.checkpoints import CheckpointFolder
-from storm.evaluation.config import BenchmarkConfig
-from storm.evaluation.query import replies_to
+from storm.errors import DataError
+from storm.evaluation.batching import replies_in_batches, replies_to
 from storm.student import Answering, Question, Student
 from tests.benchmarks import talker
 
@@ -44,16 +43,18 @@ def test_one_question_too_large_for_the_device_is_refused() -> None:
     assert [str(e) for e in found] == ["out of memory alone in its batch: CUDA out of memory"]
 
 
-def test_an_answer_may_be_as_long_as_its_benchmark_and_mode_need() -> None:
-    def most(kind: str, **more: Any) -> dict[str, int]:
-        config = BenchmarkConfig(kind=kind, data=".", modes=("latent", "cot"), **more)
-        folder = CheckpointFolder(path=".")
-        stages, latency = config.build(folder, talker.SAMPLING, "float32", "cpu")
-        assert latency is not None
-        assert latency.max_new_tokens == tuple(stage.max_new_tokens for stage in stages)
-        return {stage.mode: stage.max_new_tokens for stage in stages}
+def test_questions_are_sorted_by_length_and_errors_are_passed_on() -> None:
+    class Echo:
+        prepare = staticmethod(lambda question: question.text)
 
-    assert most("videomme") == {"latent": 16, "cot": 512}
-    assert most("mmvu") == {"latent": 1024, "cot": 1024}
-    assert most("tempcompass") == {"latent": 128, "cot": 512}
-    assert most("mmvu", max_new_tokens=7) == {"latent": 7, "cot": 7}
+        def stream(self, prepared: Any, batch: int) -> Any:
+            return iter(prepared)
+
+    error = DataError("cut off")
+    texts = ["four", "a", "three", "bb"]
+    questions: Any = [(n, Question(text, raw=True)) for n, text in enumerate(texts)]
+    batches: list[list[int]] = []
+    echo: Any = Echo()
+    replies = list(replies_in_batches(echo, [*questions, (4, error)], 2, batches.append))
+    assert replies == [(4, error), (1, "a"), (3, "bb"), (0, "four"), (2, "three")]
+    assert batches == [[1, 3], [0, 2]]
