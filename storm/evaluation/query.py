@@ -33,9 +33,9 @@ class BenchmarkQuery(FrozenModel):
         """Return what decides a question's answer; `digest` covers which questions there are."""
         return {"kind": self.kind, "sampling": self.sampling, "prompt": self.prompt}
 
-    @cached_property
+    @property
     def benchmark(self) -> Benchmark:
-        """The benchmark."""
+        """The benchmark. Not cached: a query is pickled, and rules may be closures."""
         return get_benchmark(self.kind)
 
     @cached_property
