@@ -1,11 +1,11 @@
-"""`make bench`: what things cost, as ratios of one run, since machines are shared and noisy.
+"""Measure costs as ratios within one run: machines are shared and noisy.
 
-`python -m tests.bench [NAME ...]` runs the files of that name alone. The table is also written to
-`artifacts/bench.json`.
+`make bench`, or `python -m tests.bench [NAME ...]` for some of the files.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import sys
@@ -19,10 +19,8 @@ from tests.bench.measure import Row
 FILES = ("store", "targets", "student", "teachers", "benchmarks", "evaluate", "keyframes")
 
 
-def main(names: list[str]) -> int:
-    if unknown := sorted(set(names) - set(FILES)):
-        print(f"expected names of {FILES}, found {unknown}", file=sys.stderr)
-        return 2
+def main(names: list[str], out: Path) -> int:
+    """Run the named files, all by default; return 1 if a target is missed."""
     set_environment()
     rows: list[Row] = []
     for name in names or FILES:
@@ -35,12 +33,19 @@ def main(names: list[str]) -> int:
         holds = "-" if row.target is None else "yes" if row.holds else "NO"
         target = "-" if row.target is None else f"{row.target:g}"
         print(f"{row.name:<16}{row.what:<{width + 2}}{row.ratio:>9.3f}{target:>9}  {holds}")
-    table = Path("artifacts/bench.json")
-    table.parent.mkdir(exist_ok=True)
-    found = [{k: v for k, v in asdict(row).items() if k != "what"} for row in rows]
-    table.write_text(json.dumps(found, indent=1) + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table = [{key: value for key, value in asdict(row).items() if key != "what"} for row in rows]
+    out.write_text(json.dumps(table, indent=1) + "\n")
     return 0 if all(row.holds for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="tests.bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(FILES)}")
+    parser.add_argument(
+        "--out", type=Path, default=Path("artifacts/bench.json"), help="JSON file of the table"
+    )
+    given = parser.parse_args()
+    if unknown := sorted(set(given.names) - set(FILES)):
+        parser.error(f"expected names of {', '.join(FILES)}, found {', '.join(unknown)}")
+    sys.exit(main(given.names, given.out))
