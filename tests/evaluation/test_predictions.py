@@ -18,6 +18,7 @@ from storm.evaluation.predictions import PredictionsStage, _derangement, _predic
 from storm.records import Prediction, VideoSample, digest_of
 from storm.runtime import Runtime
 from storm.student.letters import extract_letter
+from storm.testing import make_sample
 
 
 @pytest.mark.parametrize(
@@ -70,15 +71,8 @@ def test_seeds_draw_other_donors() -> None:
 
 
 def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSample:
-    return VideoSample(
-        id=name,
-        video_id=f"video of {name}",
-        video_path="v.mp4",
-        video_sha256="0",
-        split="test",
-        question="Which cup hides the ball?",
-        options=options,
-        answer=answer,
+    return make_sample(
+        name, video_id=f"video of {name}", split="test", options=options, answer=answer
     )
 
 

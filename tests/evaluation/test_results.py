@@ -1,4 +1,4 @@
-"""Predictions become scores, and scores the JSON that the README promises."""
+"""Predictions become scores, and scores the JSON that the docs promise."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from storm.config import LETTERS
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
 from storm.records import Prediction, Score, VideoSample
 from storm.report.results import results_table
+from storm.testing import make_sample
 
 VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
 
@@ -55,13 +56,10 @@ class ToldVideos(Told):
 
 def questions(store: Store) -> ToldVideos:
     rows = [
-        VideoSample(
-            id=f"{split}-{i}",
+        make_sample(
+            f"{split}-{i}",
             video_id=f"{split}-{i}",
-            video_path="v.mp4",
-            video_sha256="0",
             split=split,
-            question="Which cup?",
             options=OPTIONS if split == "test" else OPTIONS[:2],
             answer=LETTERS[i % 2],
         )

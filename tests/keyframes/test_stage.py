@@ -12,6 +12,7 @@ from storm.keyframes.motion import MotionSelector
 from storm.keyframes.query import QuerySelector
 from storm.keyframes.stage import KeyframesStage
 from storm.records import VideoSample
+from storm.testing import make_sample
 
 
 class Videos:
@@ -20,16 +21,7 @@ class Videos:
 
     def rows(self, store: Any) -> list[VideoSample]:
         return [
-            VideoSample(
-                id=f"q{n}",
-                video_id="v",
-                video_path="v.mp4",
-                video_sha256="0" * 64,
-                split="train",
-                question=question,
-                options=("yes", "no"),
-                answer="A",
-            )
+            make_sample(f"q{n}", video_sha256="0" * 64, question=question, options=("yes", "no"))
             for n, question in enumerate(self.questions)
         ]
 

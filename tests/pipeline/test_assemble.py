@@ -349,18 +349,11 @@ def test_there_are_a_thousand_distinct_test_videos(worlds: dict[str, Any]) -> No
 def test_option_orders_of_a_video_stay_in_its_split() -> None:
     """A row is a video with its split; training turns the options of its training rows alone."""
     from storm.config import LETTERS
-    from storm.records import VideoSample
+    from storm.testing import make_sample
     from storm.training.questions import reordered
 
-    sample = VideoSample(
-        id="train-0",
-        video_id="train-0",
-        video_path="x.mp4",
-        video_sha256="0",
-        split="train",
-        question="Which cup hides the ball?",
-        options=("cup 2", "cup 4", "cup 1", "cup 3"),
-        answer="B",
+    sample = make_sample(
+        video_id="train-0", options=("cup 2", "cup 4", "cup 1", "cup 3"), answer="B"
     )
     turned = [reordered(sample, n, seed=0) for n in range(4)]
     assert {(t.video_id, t.split) for t in turned} == {("train-0", "train")}

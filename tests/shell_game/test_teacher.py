@@ -7,11 +7,12 @@ import pytest
 from teaching import NO_SETUP
 
 from storm.keyframes.motion import MotionSelector
-from storm.records import Rejected, VideoSample
+from storm.records import Rejected
 from storm.shell_game.render import render
 from storm.shell_game.scene import World, question, sample_scenes
 from storm.shell_game.script import parse_script, script_of
 from storm.shell_game.teacher import ShellTeacher
+from storm.testing import make_sample
 from storm.thought_prompts.base import TeacherRequest
 from storm.videos.decoding.encode import encode_mp4, jpeg
 
@@ -23,11 +24,10 @@ def request_for(scene, world, folder, name):
     path = folder / f"{name}.mp4"
     encode_mp4(path, render(scene, world), world.fps, crf=23)
     text, options, answer = question(scene, world)
-    sample = VideoSample(
-        id=f"{name}-q",
+    sample = make_sample(
+        f"{name}-q",
         video_id=name,
         video_path=path.name,
-        video_sha256="0",
         split="test",
         question=text,
         options=options,

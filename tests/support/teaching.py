@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from storm.records import Keyframes, VideoSample
+from storm.records import Keyframes
+from storm.testing import make_sample
 from storm.thought_prompts.base import TeacherRequest, TeacherSetup
 from storm.videos.decoding.encode import jpeg
 
@@ -26,16 +27,7 @@ def teacher_request(
 ) -> TeacherRequest:
     colours = np.linspace(0, 255, frames).astype(np.uint8)
     return TeacherRequest(
-        VideoSample(
-            id=name,
-            video_id="v",
-            video_path="v.mp4",
-            video_sha256="0",
-            split="train",
-            question=question,
-            options=options,
-            answer=answer,
-        ),
+        make_sample(name, question=question, options=options, answer=answer),
         Keyframes(
             id="v",
             pts_seconds=tuple(1.25 * n for n in range(frames)),

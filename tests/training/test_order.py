@@ -5,7 +5,7 @@ import pytest
 
 from storm.config import LETTERS
 from storm.errors import DataError
-from storm.records import VideoSample
+from storm.testing import make_sample
 from storm.training import data_order as order
 from storm.training.questions import reordered
 from storm.training.schedule import learning_rate
@@ -45,16 +45,7 @@ def test_option_order_is_a_function_of_its_arguments_and_number_0_is_as_written(
 
 
 def test_the_answer_letter_follows_its_text():
-    sample = VideoSample(
-        id="q",
-        video_id="v",
-        video_path="v.mp4",
-        video_sha256="0",
-        split="train",
-        question="Which?",
-        options=("one", "two", "three", "four"),
-        answer="C",
-    )
+    sample = make_sample(options=("one", "two", "three", "four"), answer="C")
     letters = set()
     for number in range(20):
         new = reordered(sample, number, seed=5)
