@@ -114,7 +114,7 @@ def test_identity_is_what_is_asked_and_of_whom(
         stage_of(checkpoint, moved),
         stage_of(checkpoint, data, shards=3, label="other"),
     ]
-    assert {s.fingerprint for s in same} == {stage.fingerprint}
+    assert {s.fingerprint() for s in same} == {stage.fingerprint()}
     other = talker.build(tmp_path / "other", seed=2)
     changed = [
         stage_of(other, data),
@@ -124,7 +124,7 @@ def test_identity_is_what_is_asked_and_of_whom(
         stage_of(checkpoint, data, sampling=talker.SAMPLING.model_copy(update={"fps": 1.0})),
         stage_of(checkpoint, data, limit=3),
     ]
-    assert len({s.fingerprint for s in [stage, *changed]}) == 1 + len(changed)
+    assert len({s.fingerprint() for s in [stage, *changed]}) == 1 + len(changed)
 
 
 def own(checkpoint: Path, folder: Path, texts: dict[str, str]) -> EvaluationStage:

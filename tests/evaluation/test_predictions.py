@@ -133,12 +133,18 @@ def test_a_question_is_given_what_its_row_says_whatever_is_pending(
     )
     ids = [f"{n}#{change}" for n in range(7) for change in changes]
     artifact = Artifact(tmp_path, "predictions", "f")
-    artifact.write_plan(Plan("r", 2, tuple(PlannedItem(i, "k", n % 2) for n, i in enumerate(ids))))
+    items = tuple(PlannedItem(id, "k", n % 2) for n, id in enumerate(ids))
+    artifact.write_plan(Plan("r", 2, items, {}))
 
     def make(pending: list[str]) -> dict[str, Prediction]:
         begun: list[str] = []
         context = Context(
-            Store(tmp_path), artifact, Runtime(), lambda event: None, begun.extend, batch=3
+            store=Store(tmp_path),
+            artifact=artifact,
+            runtime=Runtime(),
+            emit=lambda event: None,
+            begin=begun.extend,
+            batch=3,
         )
         made: list[Prediction] = list(stage.make(pending, context))  # type: ignore[arg-type]
         assert sorted(begun) == sorted(pending) == sorted(p.id for p in made)
