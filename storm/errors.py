@@ -29,10 +29,14 @@ class StormError(Exception):
 
 
 class ConfigError(StormError):
+    """A profile, an override or an option is wrong."""
+
     exit_code = 2
 
 
 class DataError(StormError):
+    """An input file or a row is wrong."""
+
     exit_code = 65
 
 
@@ -49,19 +53,27 @@ class UnreadableVideo(DataError):
 
 
 class BackendMissing(StormError):
+    """An optional package is not installed."""
+
     def __init__(self, package: str, why: str):
         super().__init__(f"{why} needs the package {package!r}: pip install {package}")
 
 
 class StoreError(StormError):
+    """The artifact store is damaged or from another release."""
+
     pass
 
 
 class NotSealed(StoreError):
+    """Something was read that is not complete."""
+
     pass
 
 
 class WorkspaceBusy(StoreError):
+    """Another process is making the same artifact."""
+
     exit_code = 75
 
 

@@ -127,7 +127,7 @@ def array_of(field: pa.Field) -> tuple[np.dtype, str, tuple[int, ...] | None]:
 
 
 def column_as_numpy(table: pa.Table, name: str) -> list[np.ndarray]:
-    """An array column as one read-only view a row, without copying."""
+    """Return an array column as one read-only view per row, without copying."""
     dtype, _, shape = array_of(table.schema.field(name))
     views: list[np.ndarray] = []
     for i, chunk in enumerate(table.column(name).chunks):
@@ -145,7 +145,7 @@ def column_as_numpy(table: pa.Table, name: str) -> list[np.ndarray]:
 
 
 def from_table(table: pa.Table, row_type: type[Row]) -> list[Row]:
-    """The inverse of `to_table`."""
+    """Return the rows of a table: the inverse of `to_table`."""
     hints = _hints(row_type)
     columns: dict[str, Sequence[Any]] = {}
     for name, annotation in hints.items():
