@@ -213,8 +213,8 @@ def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
     if colon and kind in _NUMBERED and number.isdecimal():
         return _NUMBERED[kind](int(number))
     if name not in _OF_OTHERS:
-        own = colon and kind not in _NUMBERED  # an import path
-        if not own and name not in plugins.names("storm.interventions"):
+        import_path = colon and kind not in {*_PLAIN, *_NUMBERED, *_OF_OTHERS}
+        if not import_path and name not in plugins.names("storm.interventions"):
             raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
         return plugins.find("storm.interventions", name)()
     if others is None:
