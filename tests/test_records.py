@@ -63,8 +63,11 @@ def keyframes(draw: st.DrawFn) -> records.Keyframes:
 @st.composite
 def scores(draw: st.DrawFn) -> records.Score:
     low, value, high = sorted(draw(st.tuples(*[st.floats(0, 1)] * 3)))
-    texts = {name: draw(TEXT) for name in ("id", "arm", "measure")}
-    return records.Score(**texts, value=value, low=low, high=high, n=draw(INT), seed=draw(INT))
+    texts = {name: draw(TEXT) for name in ("id", "arm", "variant", "condition")}
+    measure = draw(st.sampled_from(["accuracy", "follows_donor"]))
+    return records.Score(
+        **texts, measure=measure, value=value, low=low, high=high, n=draw(INT), seed=draw(INT)
+    )
 
 
 @st.composite
@@ -249,7 +252,8 @@ def test_a_bad_row_cannot_be_made(row_type: Any, good: Any, change: Any, word: s
 
 
 def test_a_score_lies_in_its_interval() -> None:
-    row: dict[str, Any] = {"id": "a/b", "arm": "a", "measure": "b", "n": 1, "seed": 0}
+    row: dict[str, Any] = dict.fromkeys(("id", "arm", "variant", "condition"), "a")
+    row |= {"measure": "accuracy", "n": 1, "seed": 0}
     with pytest.raises(DataError, match="low <= value <= high"):
         records.Score(**row, value=0.5, low=0.6, high=0.7)
 
