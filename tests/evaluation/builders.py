@@ -54,11 +54,10 @@ def stage_of(checkpoint: Path, data: Path, **changed: Any) -> EvaluationStage:
     return EvaluationStage(**{**fields, **changed})
 
 
-def make_here(stage: Stage[Any], store: Store, events: list[Any] | None = None) -> None:
-    """As a stage is made, without the child around it."""
-    events = [] if events is None else events
+def make_here(stage: Stage[Any], store: Store, runtime: Runtime = RUNTIME) -> None:
+    """Make a stage in this process, without the child around it."""
     for number in range(plan(stage, store).shards):
-        shard_work(stage, str(store.root), RUNTIME, number, False, events.append)
+        shard_work(stage, str(store.root), runtime, number, False, lambda event: None)
     seal(stage, store)
 
 

@@ -21,9 +21,10 @@ from storm.benchmarks.benchmark import get_benchmark
 from storm.evaluation import batching
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.summary import summarize
+from storm.runtime import Runtime
 from storm.student import Student
 from tests.benchmarks import folders, talker
-from tests.evaluation.builders import RUNTIME, make_here, stage_of, timed
+from tests.evaluation.builders import make_here, stage_of, timed
 
 
 @pytest.fixture
@@ -181,19 +182,20 @@ def test_killed_it_asks_what_is_missing(checkpoint: Path, data: Path, tmp_path: 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in poll(60):
+    for _ in poll(240):
         if journal.exists() and replay(journal, stage.row, repair=False):
             break
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
+    runtime = Runtime(batch=1)  # pyright: ignore[reportCallIssue] - batches change the last bits
     events: list[Any] = []
-    execute(stage, store, RUNTIME, events.append)
+    execute(stage, store, runtime, events.append)
     resumed = next(e["resumed"] for e in events if "resumed" in e)
     ended = [e["end"] for e in events if "end" in e]
     answered = 6 + 2 - resumed  # the two that can't be read are tried again
     assert resumed >= 1
     assert len(ended) == len(set(ended)) == answered
-    make_here(replace(stage), alone := Store(tmp_path / "alone"))
+    make_here(replace(stage), alone := Store(tmp_path / "alone"), runtime)
     assert list(stage.rows(store)) == list(stage.rows(alone))
     assert summarize([stage], None, store).as_json() == summarize([stage], None, alone).as_json()
 
