@@ -12,6 +12,7 @@ from storm.artifacts.fs import digest
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import LETTERS, Dtype
+from storm.evaluation.intervention_names import NO_INTERVENTION, SWAP
 from storm.features.video_features import VideoFeaturesStage, load_student
 from storm.records import Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.student.letters import judge
@@ -19,9 +20,6 @@ from storm.videos.stage import VideoStage
 
 if TYPE_CHECKING:
     from storm.student.interventions import Intervention
-
-NO_INTERVENTION = "none"
-SWAP = "swap"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.benchmarks.statistics import clustered_interval
 from storm.config import FrozenModel
-from storm.evaluation.predictions import NO_INTERVENTION, PredictionsStage
+from storm.evaluation.intervention_names import NO_INTERVENTION
+from storm.evaluation.predictions import PredictionsStage
 from storm.records import Prediction, Score
 from storm.videos.stage import VideoStage
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from storm.config import Dtype, FrozenModel
 from storm.evaluation.config import BenchmarkConfig
+from storm.evaluation.intervention_names import InterventionName
 from storm.latent_targets.pooling import Pooling
 from storm.pipeline.sources import VideoSource
 from storm.plugins import Component
@@ -57,7 +58,7 @@ class Arms(FrozenModel):
     direct: DirectArm | None = None
     shuffled: bool = False
     lora: Lora | None = None
-    interventions: tuple[str, ...] = ("none",)
+    interventions: tuple[InterventionName, ...] = ("none",)
 
 
 class PipelineConfig(FrozenModel):
