@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def as_array(tensor: torch.Tensor) -> np.ndarray:
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """On the CPU, with the bits of a bfloat16 tensor as uint16, of any other one as float32."""
     import torch
 
@@ -20,8 +20,8 @@ def as_array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.float().numpy()
 
 
-def as_tensor(array: np.ndarray) -> torch.Tensor:
-    """Return the inverse of `as_array`, as a copy: stored arrays are read-only."""
+def from_numpy(array: np.ndarray) -> torch.Tensor:
+    """Return the inverse of `to_numpy`, as a copy: stored arrays are read-only."""
     import torch
 
     copied = np.array(array)

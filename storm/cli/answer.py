@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from storm.cli.app import Json, app, writable_output
-from storm.config import DEVICES
+from storm.cli.devices import require_device
 from storm.errors import ConfigError, StoreError
 from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.artifacts.artifact import Artifact
-    from storm.latent_targets.nearest import Neighbour
+    from storm.latent_targets.nearest import NearestFrame
     from storm.student import Answering, Reply
 
 
@@ -63,6 +63,7 @@ def answer(
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
     from storm.student import Answering, Question, Student
     from storm.student.checkpoint import read_section
+    from storm.student.files import saved_dtype
     from storm.student.interventions import named
     from storm.student.predictor import changed_sampling
     from storm.videos.decoding.isolated import sample_isolated
@@ -92,10 +93,10 @@ def answer(
     (reply,) = answering.stream([answering.prepare(asked)], intervention=changed, latents=True)
     near = None
     if show_latents and source is not None and reply.latents is not None:
-        from storm.latent_targets.nearest import neighbours
+        from storm.latent_targets.nearest import nearest_training_frames
         from storm.report.strip import save_strip
 
-        near = neighbours(reply.latents.numpy(), source)
+        near = nearest_training_frames(reply.latents.numpy(), source)
         with writable_output(show_latents, "--show-latents"):
             save_strip(show_latents, near)
     facts = _facts(reply, choices, answering, intervention, near)
@@ -103,23 +104,6 @@ def answer(
         print(json.dumps(facts, indent=1))
     else:
         _print(facts, show_latents)
-
-
-def saved_dtype(checkpoint: Path) -> str:
-    config = json.loads((checkpoint / "config.json").read_bytes())
-    return config.get("dtype") or "float32"
-
-
-def require_device(device: str) -> None:
-    import torch
-
-    if device not in DEVICES:
-        raise ConfigError(f"expected --device {', '.join(DEVICES)}, found {device!r}")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch's word for a build without it
-        line = str(error).partition("\n")[0]
-        raise ConfigError(f"expected a device of this machine, found {device!r}: {line}") from None
 
 
 def _targets_of(checkpoint: Path, given: Path | None) -> Artifact:
@@ -143,7 +127,7 @@ def _facts(
     options: Sequence[str],
     answering: Answering,
     intervention: str,
-    near: Sequence[Neighbour] | None,
+    near: Sequence[NearestFrame] | None,
 ) -> dict[str, Any]:
     from storm.config import LETTERS
 

@@ -75,12 +75,13 @@ def evaluate(
     from storm.artifacts.fs import digest
     from storm.artifacts.store import Store
     from storm.benchmarks.judge import ChatJudge
-    from storm.cli.answer import require_device, saved_dtype
+    from storm.cli.devices import require_device
     from storm.cli.score_tables import print_evaluation
     from storm.evaluation.checkpoints import CheckpointFolder
     from storm.evaluation.summary import summarize, write_summary
     from storm.runtime import Runtime
     from storm.student.checkpoint import read_section
+    from storm.student.files import saved_dtype
 
     sampling = read_section(checkpoint).sampling
     require_device(device)

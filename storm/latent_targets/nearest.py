@@ -12,12 +12,12 @@ from storm.artifacts.artifact import Artifact
 from storm.artifacts.store import upstream
 from storm.errors import DataError
 from storm.records import LatentTarget, ThoughtVideo
-from storm.tensors import as_tensor
+from storm.tensors import from_numpy
 from storm.videos.decoding.sampling import FrameSampling
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbour:
+class NearestFrame:
     """The training target nearest to one latent state, among the targets of the same slot."""
 
     slot: int  # from 0
@@ -39,7 +39,7 @@ def nearest_targets(
             f"expected targets of the latents' shape {latents.shape}, found {found}: give the "
             "latent_targets that this checkpoint was trained with"
         )
-    stacked = np.stack([as_tensor(t.latents).float().numpy() for t in targets])  # (N, K, d)
+    stacked = np.stack([from_numpy(t.latents).float().numpy() for t in targets])  # (N, K, d)
     gaps = np.linalg.norm(stacked - latents[None], axis=2)  # (N, K)
     best = gaps.argmin(0)
     lengths = np.linalg.norm(stacked, axis=2)
@@ -49,7 +49,7 @@ def nearest_targets(
     ]
 
 
-def neighbours(latents: np.ndarray, made: Artifact) -> list[Neighbour]:
+def nearest_training_frames(latents: np.ndarray, made: Artifact) -> list[NearestFrame]:
     """One for each latent (K, d), from the artifact `latent_targets` and its thought videos.
 
     Slot i of K stands for the i-th of K equal parts of a clip's sampled frames.
@@ -66,5 +66,5 @@ def neighbours(latents: np.ndarray, made: Artifact) -> list[Neighbour]:
         if question not in shown:
             shown[question] = sampling.sample(blobs[question]).pixels
         frame = shown[question][int((slot + 0.5) * len(shown[question]) / len(latents))]
-        found.append(Neighbour(slot, question, distance, frame))
+        found.append(NearestFrame(slot, question, distance, frame))
     return found

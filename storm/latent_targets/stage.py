@@ -12,7 +12,7 @@ from storm.config import Dtype
 from storm.errors import UnreadableVideo
 from storm.features.video_features import load_student, tower_of
 from storm.records import Checkpoint, LatentTarget, Rejected, VideoFeatures
-from storm.tensors import as_array, as_tensor
+from storm.tensors import from_numpy, to_numpy
 from storm.thought_videos.stage import ThoughtVideosStage
 from storm.videos.decoding.sampling import FrameSampling
 
@@ -97,13 +97,13 @@ class PooledTargetsStage(LatentTargetsStage):
         pool = self.pooling.build(self.k)
         for row in self.features.rows(context.store, set(ids)):
             context.begin([row.id])
-            yield _target(row.id, pool, as_tensor(row.tokens), row.grid_thw)
+            yield _target(row.id, pool, from_numpy(row.tokens), row.grid_thw)
 
 
 def _features(item_id: str, video: VideoTokens) -> VideoFeatures:
     return VideoFeatures(
         id=item_id,
-        tokens=as_array(video.tokens),
+        tokens=to_numpy(video.tokens),
         grid_thw=video.grid_thw,
         pts_seconds=video.pts_seconds,
     )
@@ -112,4 +112,4 @@ def _features(item_id: str, video: VideoTokens) -> VideoFeatures:
 def _target(item_id: str, pool: Any, tokens: torch.Tensor, grid: Grid) -> LatentTarget:
     """`tokens` (N, hidden) pooled to (K, hidden)."""
     latents = pool(tokens.float(), grid).to(tokens.dtype)
-    return LatentTarget(id=item_id, latents=as_array(latents))
+    return LatentTarget(id=item_id, latents=to_numpy(latents))

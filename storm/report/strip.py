@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from storm.latent_targets.nearest import Neighbour
+    from storm.latent_targets.nearest import NearestFrame
 
 _WIDTH, _LINE, _GAP = 160, 18, 8  # of a frame, of a line of text, between frames; pixels
 
 
-def save_strip(path: Path, neighbours: Sequence[Neighbour]) -> None:
+def save_strip(path: Path, neighbours: Sequence[NearestFrame]) -> None:
     """Write the frames side by side as a PNG.
 
     Args:

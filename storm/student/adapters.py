@@ -16,7 +16,7 @@ from storm.errors import ConfigError, DataError
 from storm.student.export.custom_generate import after_vision
 
 if TYPE_CHECKING:
-    from storm.student.attention import Prefix, Step
+    from storm.student.attention import PromptKV, StepKV
 
 VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"
 VIDEO_PAD = "<|video_pad|>"
@@ -73,7 +73,10 @@ class Adapter:
         return {}
 
     def context(
-        self, valid: torch.Tensor | None, mask: torch.Tensor | None, memory: Prefix | Step | None
+        self,
+        valid: torch.Tensor | None,
+        mask: torch.Tensor | None,
+        memory: PromptKV | StepKV | None,
     ) -> dict[str, Any]:
         """What a call of the text model sees, as the family's takes it.
 
@@ -195,7 +198,7 @@ class Qwen35(Qwen3VL):
     def __init__(self, model: Any, processor: Any):
         super().__init__(model, processor)
         for layer in model.model.language_model.layers:
-            # a checkpoint may keep `States`: what a recomputation writes again is dropped
+            # a checkpoint may keep `RecurrentState`: what a recomputation writes again is dropped
             layer._can_checkpoint_with_cache = True
 
     @property
@@ -203,7 +206,10 @@ class Qwen35(Qwen3VL):
         return 0
 
     def context(
-        self, valid: torch.Tensor | None, mask: torch.Tensor | None, memory: Prefix | Step | None
+        self,
+        valid: torch.Tensor | None,
+        mask: torch.Tensor | None,
+        memory: PromptKV | StepKV | None,
     ) -> dict[str, Any]:
         return {
             "attention_mask": {"full_attention": mask, "linear_attention": valid},

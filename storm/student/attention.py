@@ -16,13 +16,13 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from storm.student.linear_state import States
+from storm.student.linear_state import RecurrentState
 
 NAME = "storm"
 KeyValue = tuple[torch.Tensor, torch.Tensor]  # (B, heads, tokens, head size) each
 
 
-class Prefix:
+class PromptKV:
     """Keeps each layer's keys and values of the prompt, in one contiguous copy.
 
     `bias` (B, 1, 1, P) is added to the scores against it: -inf at padding, None without any.
@@ -33,7 +33,7 @@ class Prefix:
         self, bias: torch.Tensor | None = None, weights: dict[int, torch.Tensor] | None = None
     ):
         self.layers: dict[int, KeyValue] = {}
-        self.states = States()  # of linear-attention layers, in families that have them
+        self.states = RecurrentState()  # of linear-attention layers, in families that have them
         self.bias, self.weights = bias, weights
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
@@ -47,7 +47,7 @@ class Prefix:
         return sdpa_attention_forward(module, query, key, value, mask, **kw)
 
 
-class Step:
+class StepKV:
     """T new tokens after a prefix and the steps before this one.
 
     `weights`, if set, is filled with what the last of them attends to, (B, heads, keys) a layer.
@@ -55,11 +55,11 @@ class Step:
 
     weights: dict[int, torch.Tensor] | None = None
 
-    def __init__(self, prefix: Prefix, before: Step | None = None, bias: Any = None):
+    def __init__(self, prefix: PromptKV, before: StepKV | None = None, bias: Any = None):
         self.prefix = prefix
         self.before: dict[int, KeyValue] = before.layers if before else {}
         self.layers: dict[int, KeyValue] = {}
-        self.states = States((before or prefix).states)
+        self.states = RecurrentState((before or prefix).states)
         self.bias = prefix.bias if bias is None else bias
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
@@ -97,7 +97,7 @@ def _later(tokens: int, keys: int, device: torch.device) -> torch.Tensor:
 def _attention(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **kwargs: Any
 ) -> Any:
-    memory: Prefix | Step | None = kwargs.pop("storm_memory", None)
+    memory: PromptKV | StepKV | None = kwargs.pop("storm_memory", None)
     if memory is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     return memory.attend(module, query, key, value, attention_mask, kwargs)

@@ -22,7 +22,7 @@ import torch
 from storm.config import LETTERS
 from storm.errors import DataError
 from storm.records import VideoFeatures
-from storm.tensors import as_array, as_tensor
+from storm.tensors import from_numpy, to_numpy
 
 if TYPE_CHECKING:
     from storm.student.prompts import Prompts
@@ -43,12 +43,12 @@ class VideoTokens:
 
     def packed(self) -> np.ndarray:
         """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
-        return as_array(torch.cat([self.tokens, *self.deepstack], 1))
+        return to_numpy(torch.cat([self.tokens, *self.deepstack], 1))
 
     @classmethod
     def of(cls, row: VideoFeatures, hidden_size: int) -> VideoTokens:
         """The inverse of `packed` for a stored row."""
-        packed = as_tensor(row.tokens)
+        packed = from_numpy(row.tokens)
         if packed.ndim != 2 or packed.shape[1] == 0 or packed.shape[1] % hidden_size:
             raise DataError(
                 f"expected features of video {row.id!r} as (tokens, n * {hidden_size}), found "

@@ -19,13 +19,11 @@ from safetensors.torch import load_file, save_file
 
 from storm.artifacts.fs import write_atomic
 from storm.errors import ConfigError
-from storm.student.importing import require_folder
+from storm.student.files import GENERATE_FILE, HEAD_FILE, require_folder
 from storm.student.latent_head import CheckpointSection
 from storm.student.student import Student
 from storm.videos.decoding.sampling import FrameSampling
 
-HEAD_FILE = "latent_head.safetensors"
-GENERATE_FILE = "custom_generate/generate.py"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from storm.errors import ConfigError
-from storm.student.attention import Prefix, Step, key_bias
+from storm.student.attention import PromptKV, StepKV, key_bias
 from storm.student.batch import Batch
 from storm.student.interventions import Intervention
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
@@ -52,8 +52,8 @@ class Answer:
 class _Front:
     """Where a generation stands."""
 
-    prefix: Prefix
-    step: Step | None
+    prefix: PromptKV
+    step: StepKV | None
     bias: torch.Tensor | None  # against the prefix, for what comes next
     position: torch.Tensor  # (B,) rotary position of the next token
     hidden: torch.Tensor  # (B, 1, d) after the last token
@@ -67,7 +67,7 @@ class _Front:
     def feed(self, student: Student, embeds: torch.Tensor) -> None:
         """Read vectors (B, T, d)."""
         count = embeds.shape[1]
-        self.step = Step(self.prefix, self.step, self.bias)
+        self.step = StepKV(self.prefix, self.step, self.bias)
         if self.weights is not None:
             self.weights = self.step.weights = {}
         hidden = student.trunk(embeds, self.positions(count), None, self.step)

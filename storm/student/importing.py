@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from storm.artifacts.hash_cache import cached_sha256_tree
 from storm.errors import ConfigError
+from storm.student.files import require_folder
 from storm.student.latent_head import LatentConfig
 
 
@@ -51,14 +52,6 @@ class PretrainedConfig(BaseModel):
             )
         add_tokens(model, processor.tokenizer, self.latent)
         Student(model.eval(), processor, self.latent).save_pretrained(folder)
-
-
-def require_folder(path: Path) -> None:
-    if not (path / "config.json").is_file():
-        raise ConfigError(
-            f"expected a checkpoint folder with a config.json, found none at {path}: give the "
-            "path of a downloaded model"
-        )
 
 
 def add_tokens(model: Any, tokenizer: Any, latent: LatentConfig) -> None:

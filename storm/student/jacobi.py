@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from storm.errors import ConfigError
-from storm.student.attention import Prefix, Step
+from storm.student.attention import PromptKV, StepKV
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -38,7 +38,7 @@ class Jacobi:
 
 def latents_before_last_sweep(
     student: Student,
-    prefix: Prefix,
+    prefix: PromptKV,
     hidden: torch.Tensor,
     positions: torch.Tensor,
     how: Jacobi,
@@ -54,6 +54,6 @@ def latents_before_last_sweep(
     latents = first.expand(-1, k, -1)
     for _ in range(min(how.sweeps, k) - 1):
         read = feed(latents[:, :-1], 0)  # nothing follows from the last slot but the answer
-        states = student.trunk(read, positions[:, :, : k - 1], None, Step(prefix))
+        states = student.trunk(read, positions[:, :, : k - 1], None, StepKV(prefix))
         latents = torch.cat([first, student.head(states)], 1)
     return latents

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 
-class States:
+class RecurrentState:
     """What one call reads (`before`) and leaves; a prompt's reads nothing.
 
     The methods are those that transformers' layers call on `past_key_values`. Keys and values of
     full-attention layers pass through: `storm.student.attention` keeps those.
     """
 
-    def __init__(self, before: States | None = None):
+    def __init__(self, before: RecurrentState | None = None):
         # not `before` itself: a chain of all earlier steps would keep their states alive
         self._before = None if before is None else (before.conv, before.recurrent)
         self.conv: dict[int, torch.Tensor] = {}  # layer -> (B, channels, kernel)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from storm.errors import ConfigError, DataError
-from storm.student.attention import Prefix, Step, key_bias
+from storm.student.attention import PromptKV, StepKV, key_bias
 from storm.student.batch import IGNORED, Batch
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
 
@@ -107,20 +107,20 @@ def rollout(
         embeds = torch.cat(
             [unread, student.embed_ids(batch.ids[:, batch.prompt_width + 1 + k :])], 1
         )
-        hidden = student.trunk(embeds, batch.positions[:, :, first:], None, Step(prefix, step))
+        hidden = student.trunk(embeds, batch.positions[:, :, first:], None, StepKV(prefix, step))
     return _output(student, hidden, batch.labels[:, first:], latents)
 
 
 def _steps(
-    student: Student, prefix: Prefix, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
-) -> tuple[torch.Tensor, Step | None]:
+    student: Student, prefix: PromptKV, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
+) -> tuple[torch.Tensor, StepKV | None]:
     """Latents (B, K, d), one after another, and the step that read the last but one."""
     latents: list[torch.Tensor] = []
-    step: Step | None = None
+    step: StepKV | None = None
     for i in range(student.k):
         latents.append(student.head(hidden))
         if i < student.k - 1:
-            step = Step(prefix, step)
+            step = StepKV(prefix, step)
             hidden = student.trunk(feed(latents[i], i), slots[:, :, i : i + 1], None, step)
     return torch.cat(latents, 1) if latents else hidden[:, :0], step
 
@@ -153,7 +153,7 @@ def run_prefix(
     batch: Batch,
     width: int,
     weights: dict[int, torch.Tensor] | None = None,
-) -> tuple[Prefix, torch.Tensor]:
+) -> tuple[PromptKV, torch.Tensor]:
     """The first `width` columns, once: their keys and values, and the last hidden state.
 
     `weights`, if given, is filled with what the last column attends to.
@@ -161,7 +161,7 @@ def run_prefix(
     refuse_reentrant(student)
     embeds = student.embed(batch, width)
     valid = batch.valid[:, :width] if batch.left_padded else None
-    prefix = Prefix(None if valid is None else key_bias(valid, embeds.dtype), weights)
+    prefix = PromptKV(None if valid is None else key_bias(valid, embeds.dtype), weights)
     positions = batch.positions[:, :, :width]
     hidden = student.trunk(embeds, positions, valid, prefix, student.visual(batch, width))
     return prefix, hidden[:, -1:]

@@ -275,7 +275,7 @@ class Student(nn.Module):
         embeds: torch.Tensor,
         positions: torch.Tensor,
         valid: torch.Tensor | None,
-        memory: attention.Prefix | attention.Step | None,
+        memory: attention.PromptKV | attention.StepKV | None,
         visual: dict[str, Any] | None = None,
     ) -> torch.Tensor:
         """The text model without its LM head: hidden states (B, columns, d) after the norm.

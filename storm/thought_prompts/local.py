@@ -16,7 +16,7 @@ from storm.config import FrozenModel
 from storm.errors import BackendMissing
 from storm.llm_client import NoReply, Reply
 from storm.records import Rejected, ThoughtPrompt
-from storm.student.importing import require_folder
+from storm.student.files import require_folder
 from storm.student.tiny.tiny import TinyConfig
 from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.thought_prompts.dialogue import dialogue

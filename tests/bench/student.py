@@ -15,7 +15,7 @@ import torch
 from torch.profiler import profile
 
 from storm.student import Batch, Example, Jacobi, LatentConfig, Student, TinyConfig
-from storm.student.attention import Prefix, Step
+from storm.student.attention import PromptKV, StepKV
 from storm.student.jacobi import latents_before_last_sweep
 from storm.student.rollout import run_prefix
 from storm.student.tiny.tiny import TextShape, VisionShape
@@ -164,7 +164,7 @@ def inference(folder: Path) -> Iterator[Row]:
             yield beside(name, "with 64 tokens of thought / with 8 latents, in all", ratio)
 
 
-def _prefilled(student: Student) -> tuple[Prefix, torch.Tensor, torch.Tensor]:
+def _prefilled(student: Student) -> tuple[PromptKV, torch.Tensor, torch.Tensor]:
     """The prompt's memory, the last state, and positions (3, 1, 64) of what follows."""
     batch = _batch(student, 2048, 1, latents=True).prompts(student.prompts.latent_ids[:1])
     prefix, hidden = run_prefix(student, batch, batch.ids.shape[1])
@@ -180,7 +180,7 @@ def after_prefill(folder: Path) -> Iterator[Row]:
     def think(steps: int, following: Callable[[torch.Tensor], torch.Tensor]) -> None:
         state, step = hidden, None
         for i in range(steps):
-            step = Step(prefix, step)
+            step = StepKV(prefix, step)
             state = student.trunk(following(state), positions[:, :, i : i + 1], None, step)
 
     def token(state: torch.Tensor) -> torch.Tensor:
@@ -195,7 +195,7 @@ def after_prefill(folder: Path) -> Iterator[Row]:
 
     def sweep() -> None:
         latents = latents_before_last_sweep(student, prefix, hidden, slots, how)
-        student.trunk(latents, slots, None, Step(prefix))
+        student.trunk(latents, slots, None, StepKV(prefix))
 
     ratio = compare(lambda: think(24, student.head), sweep)
     yield at_least("after prefill", "24 latents in turn / by 3 Jacobi sweeps", ratio, 2.5)

@@ -23,7 +23,7 @@ from storm.errors import DataError, NotSealed, StoreError
 from storm.latent_targets import load
 from storm.latent_targets.dataset import Targets, epoch_order
 from storm.records import LatentTarget
-from storm.tensors import as_array, as_tensor
+from storm.tensors import from_numpy, to_numpy
 
 ROWS, K, HIDDEN = 50, 2, 3
 
@@ -33,7 +33,7 @@ def rows(dtype: torch.dtype, start: int = 0) -> list[LatentTarget]:
     return [
         LatentTarget(
             id=f"é{start + n}",
-            latents=as_array(torch.randn(K, HIDDEN, generator=generator).to(dtype)),
+            latents=to_numpy(torch.randn(K, HIDDEN, generator=generator).to(dtype)),
         )
         for n in range(ROWS // 2)
     ]
@@ -59,7 +59,7 @@ def test_rows_come_back_as_they_were_in_any_order(
     assert len(targets.blocks) == 2 * 4
     for n in (49, 0, 6, 7, 24, 25, 31):
         assert targets[n]["id"] == made[n].id
-        assert torch.equal(targets[n]["latents"], as_tensor(made[n].latents))
+        assert torch.equal(targets[n]["latents"], from_numpy(made[n].latents))
     with pytest.raises(IndexError, match="from 0 to 49, found 50"):
         targets[ROWS]
     found = targets.find(["é30", "nobody", "é0"])
@@ -123,7 +123,7 @@ def test_datasets_sees_the_same_bits_without_copying(tmp_path: Path) -> None:
     assert pa.total_allocated_bytes() - before < 1000
     bits = data.with_format("numpy")[31]
     assert bits["id"] == "é31"
-    np.testing.assert_array_equal(bits["latents"], as_array(targets.latents(31)).reshape(-1))
+    np.testing.assert_array_equal(bits["latents"], to_numpy(targets.latents(31)).reshape(-1))
 
 
 def test_targets_of_several_shapes_or_types_are_refused(tmp_path: Path) -> None:
@@ -156,5 +156,5 @@ def test_load_checks_what_it_opens(tmp_path: Path) -> None:
 def test_a_target_that_is_not_finite_is_refused_in_bfloat16_too() -> None:
     for bad in (float("nan"), float("inf")):
         with pytest.raises(DataError, match="finite"):
-            LatentTarget(id="q", latents=as_array(torch.tensor([[1, bad]]).bfloat16()))
-    LatentTarget(id="q", latents=as_array(torch.tensor([[-3.3e38, 0]]).bfloat16()))
+            LatentTarget(id="q", latents=to_numpy(torch.tensor([[1, bad]]).bfloat16()))
+    LatentTarget(id="q", latents=to_numpy(torch.tensor([[-3.3e38, 0]]).bfloat16()))

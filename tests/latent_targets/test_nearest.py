@@ -11,7 +11,7 @@ from thoughts_by_hand import FRAMES, QUESTIONS, grey_of, thoughts
 
 from storm.artifacts.store import Store, upstream
 from storm.errors import DataError, StoreError
-from storm.latent_targets.nearest import nearest_targets, neighbours
+from storm.latent_targets.nearest import nearest_targets, nearest_training_frames
 from storm.records import LatentTarget
 from storm.report.strip import save_strip
 
@@ -43,7 +43,9 @@ def test_each_slot_finds_its_own_target(targets: np.ndarray) -> None:
 def test_frames_are_those_of_the_slot(targets: np.ndarray, tmp_path: Path) -> None:
     made = thoughts(Store(tmp_path), targets)
     whose = [1, 0, 0, 1]
-    found = neighbours(np.stack([targets[q, slot] for slot, q in enumerate(whose)]), made)
+    found = nearest_training_frames(
+        np.stack([targets[q, slot] for slot, q in enumerate(whose)]), made
+    )
     assert [n.slot for n in found] == list(range(K))
     for neighbour, question in zip(found, whose, strict=True):
         assert neighbour.question_id == QUESTIONS[question]
@@ -57,4 +59,4 @@ def test_frames_are_those_of_the_slot(targets: np.ndarray, tmp_path: Path) -> No
         middle = picture[picture.shape[0] // 2 - 20, neighbour.slot * column + column // 2]
         assert abs(int(middle) - neighbour.frame.mean()) < 4
     with pytest.raises(StoreError, match="expected thought_videos among the inputs"):
-        neighbours(targets[0], upstream(made, "thought_videos"))
+        nearest_training_frames(targets[0], upstream(made, "thought_videos"))

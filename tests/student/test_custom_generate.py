@@ -17,7 +17,7 @@ import torch
 from student_helpers import FAMILIES, QUESTIONS, K, clip, tiny
 
 from storm.student import Example, Student, VideoTokens
-from storm.student.checkpoint import GENERATE_FILE
+from storm.student.files import GENERATE_FILE
 
 CASES = {
     **FAMILIES,

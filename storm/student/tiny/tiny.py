@@ -55,7 +55,7 @@ class TinyConfig(BaseModel):
     seed: int = 0
 
     @property
-    def writes_times(self) -> bool:
+    def has_text_timestamps(self) -> bool:
         """Whether the prompt has a timestamp before each temporal patch, as Qwen3-VL's."""
         return self.family != "qwen2_5_vl"
 
@@ -74,7 +74,7 @@ def _student(config: TinyConfig) -> Any:
     from storm.student.tiny.tokenizer import train_tokenizer
 
     stamps = [f"<{i / 10:.1f} seconds>" for i in range(int(10 * config.longest_video_seconds) + 1)]
-    stamped = stamps if config.writes_times else []
+    stamped = stamps if config.has_text_timestamps else []
     # each text often enough that its words become tokens before rare byte pairs do
     texts = [*config.corpus, *stamped * 8]
     tokenizer = train_tokenizer(texts, config.vocabulary, config.latent)
@@ -95,7 +95,7 @@ def _processor(config: TinyConfig, tokenizer: Any) -> Any:
         "merge_size": vision.merge,
         "temporal_patch_size": vision.temporal_patch,
     }
-    if config.writes_times:  # its bounds count the pixels of all frames together
+    if config.has_text_timestamps:  # its bounds count the pixels of all frames together
         video = Qwen3VLVideoProcessor(
             size={"shortest_edge": 1, "longest_edge": vision.max_frame_pixels * 768},
             max_video_tokens=_tokens_a_frame(vision),
@@ -114,7 +114,7 @@ def _processor(config: TinyConfig, tokenizer: Any) -> Any:
         size={"shortest_edge": 1, "longest_edge": vision.max_frame_pixels}, **shape
     )
     pad = "<|video_pad|>"  # qwen3_vl's processor writes the marks around each temporal patch
-    shown = pad if config.writes_times else f"<|vision_start|>{pad}<|vision_end|>"
+    shown = pad if config.has_text_timestamps else f"<|vision_start|>{pad}<|vision_end|>"
     return kind(
         image_processor=image,
         tokenizer=tokenizer,
