@@ -1,4 +1,4 @@
-"""Types that configurations and rows share."""
+"""Types shared by configurations and rows."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
-Dtype = Literal["float32", "bfloat16"]  # of a student's weights and features
+Dtype = Literal["float32", "bfloat16"]  # of weights and features of a student
 Split = Literal["base", "train", "test"]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class FrozenModel(BaseModel):
-    """A configuration: immutable, unknown keys are errors."""
+    """Base class of configurations: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ComponentConfig(FrozenModel):
-    """Configuration of a component; a subclass gives `kind` its own name as default."""
+    """Base class of component configurations.
+
+    A subclass declares its `kind` as the default of that field; any other value is an error.
+    """
 
     kind: str
 
     @field_validator("kind")
     @classmethod
-    def _is_own(cls, value: str) -> str:
-        own = cls.model_fields["kind"].default
-        if value != own:
-            raise ValueError(f"expected {own!r}, found {value!r}")
+    def _check_kind(cls, value: str) -> str:
+        expected = cls.model_fields["kind"].default
+        if value != expected:
+            raise ValueError(f"expected {expected!r}, found {value!r}")
         return value

@@ -1,15 +1,15 @@
 """Every error that STORM raises on purpose.
 
     StormError
-    |-- ConfigError            a profile or an override is wrong
-    |-- DataError              an input file or row is wrong
-    |   `-- UnreadableVideo    one video can't be used; carries a short reason
+    |-- ConfigError            a profile, an override or an option is wrong
+    |-- DataError              an input file or a row is wrong
+    |   `-- UnreadableVideo    a video can't be used; carries a short reason
     |-- BackendMissing         an optional package is not installed
-    |-- StoreError             the artifact store is damaged or from another release
-    |   |-- NotSealed          something was read that is not finished
-    |   `-- WorkspaceBusy      another process makes the same artifact
+    |-- StoreError             the artifact store is damaged, unusable or from another release
+    |   |-- NotSealed          an artifact was read before it was complete
+    |   `-- WorkspaceBusy      another process is making the same artifact
     `-- StageFailed            a stage could not be finished
-        `-- ChildFailed        the stage's child process died
+        `-- ChildFailed        a child process of the stage died
 
 Messages say what was expected, what was found and what to do.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class StormError(Exception):
-    """Base of all; `exit_code` is what a command line ends with."""
+    """Base class. `exit_code` is the exit code of a command that ends with the error."""
 
     exit_code = 1
 
@@ -41,7 +41,12 @@ class DataError(StormError):
 
 
 class UnreadableVideo(DataError):
-    """One video can't be used. `reason` is a short slug, e.g. `empty_file`; the text says more."""
+    """A video can't be used.
+
+    Attributes:
+        reason: A short slug, e.g. `empty_file`.
+        detail: One line for a person.
+    """
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
@@ -60,15 +65,11 @@ class BackendMissing(StormError):
 
 
 class StoreError(StormError):
-    """The artifact store is damaged or from another release."""
-
-    pass
+    """The artifact store is damaged, unusable or from another release."""
 
 
 class NotSealed(StoreError):
-    """Something was read that is not complete."""
-
-    pass
+    """An artifact was read before it was complete."""
 
 
 class WorkspaceBusy(StoreError):
@@ -78,7 +79,12 @@ class WorkspaceBusy(StoreError):
 
 
 class StageFailed(StormError):
-    """`log` is where the child wrote that failed; shards with the same `cause` differ in it."""
+    """A stage could not be finished.
+
+    Attributes:
+        cause: What went wrong; the same for shards that failed in the same way.
+        log: The log of the child that failed, if one did.
+    """
 
     def __init__(self, cause: str, log: Path | None = None):
         super().__init__(cause if log is None else f"{cause} (see {log})")
@@ -87,7 +93,11 @@ class StageFailed(StormError):
 
 
 class ChildFailed(StageFailed):
-    """A child process ended badly. `reason` is a slug such as `signal_9`, `timeout`, `exit_1`."""
+    """A child process died.
+
+    Attributes:
+        reason: A slug, e.g. `signal_9`, `timeout`, `memory` or `exit_1`.
+    """
 
     def __init__(self, reason: str, detail: str = "", log: Path | None = None):
         super().__init__(f"{reason}: {detail}" if detail else reason, log)

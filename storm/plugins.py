@@ -1,8 +1,17 @@
-"""Components by name: our own and those of installed packages.
+"""Components by name: those of STORM and those of installed packages.
 
-A profile names a component by its `kind`: the name of an entry point of one of the groups below,
-or an import path such as `my_package.teachers:MyTeacher`. STORM's own components are entry points
-of its own distribution, so that they are found in the same way.
+A profile names a component by its `kind`: an entry point of one of the groups below, or an import
+path such as `my_package.teachers:MyTeacher`. To add a component, write its class (the base module
+of each package says what it needs, e.g. `storm.thought_prompts.base`), give it a configuration, a
+nested `Config` whose `kind` is the component's name, and either name it by its import path or
+declare it in the `pyproject.toml` of your package:
+
+    [project.entry-points."storm.teachers"]
+    mine = "my_package.teachers:MyTeacher"
+
+    teacher: {kind: mine}  # in a profile, once the package is installed
+
+STORM's own components are entry points of its own distribution and are looked up the same way.
 """
 
 from __future__ import annotations
@@ -31,33 +40,34 @@ Group = Literal[
 
 @functools.cache
 def _own(group: Group) -> dict[str, EntryPoint]:
-    """Those of STORM itself; reading one distribution is much faster than reading all."""
+    """Return the entry points of STORM; reading one distribution is much faster than all."""
     try:
-        found = distribution("storm-video").entry_points
+        entries = distribution("storm-video").entry_points
     except PackageNotFoundError:
         raise ConfigError("expected STORM to be installed: pip install -e .") from None
-    return {e.name: e for e in found if e.group == group}
+    return {e.name: e for e in entries if e.group == group}
 
 
 @functools.cache
 def _all(group: Group) -> dict[str, EntryPoint]:
+    """Return the entry points of every installed package; a name of STORM is STORM's."""
     return {e.name: e for e in entry_points(group=group)} | _own(group)
 
 
 def names(group: Group) -> list[str]:
-    """Every name that a profile can use, in alphabetical order."""
+    """Return every name that a profile can use, in alphabetical order."""
     return sorted(_all(group))
 
 
 def find(group: Group, name: str) -> Any:
-    """Load the component `name` of a group.
+    """Return the component `name` of a group.
 
     Args:
         group: The kind of component, e.g. `storm.teachers`.
         name: An entry point's name, or an import path `package.module:attribute`.
 
     Raises:
-        ConfigError: If there is no such component, or it can't be imported.
+        ConfigError: If there is no such component or it can't be imported.
     """
     module, colon, attribute = name.partition(":")
     try:
@@ -76,22 +86,22 @@ def find(group: Group, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Component:
-    """Pydantic annotation of a field that holds the configuration of a component.
+    """Annotation of a pydantic field that holds the configuration of a component.
 
-    `Annotated[Any, Component("storm.teachers")]` accepts `{"kind": name, ...}`. The component
-    found under that name is a configuration (a pydantic model) or a class with a nested `Config`.
-    Only the component that is named gets imported.
+    `Annotated[Any, Component("storm.teachers")]` accepts `{"kind": name, ...}`. The component of
+    that name is a configuration (a pydantic model) or a class with a nested `Config`. No other
+    component is imported.
 
     Attributes:
-        group: Where to look the `kind` up.
-        default: The `kind` of settings that name none.
+        group: The group in which the `kind` is looked up.
+        default: The `kind` of settings without one.
     """
 
     group: Group
     default: str | None = None
 
     def validate(self, settings: Any) -> Any:
-        """Return the configuration that `settings` describe.
+        """Return the configuration described by `settings`.
 
         Raises:
             ValidationError: If there is no such component, or its settings are wrong.
@@ -109,7 +119,7 @@ class Component:
         except ConfigError as error:
             raise self._error(str(error), kind, "kind") from None
         config: type[BaseModel] = getattr(component, "Config", component)
-        if ":" in kind:  # its configuration has a name of its own
+        if ":" in kind:  # an import path: the configuration has its own name
             settings = {key: value for key, value in settings.items() if key != "kind"}
         return config.model_validate(settings)
 

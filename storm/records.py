@@ -1,8 +1,8 @@
-"""The row types: one frozen dataclass for every boundary between two stages.
+"""The row types: one frozen dataclass for each boundary between two stages.
 
-Units stand in the names; shapes and ranges in the field comments; `__post_init__` holds
-the invariants, so a bad row can't be made. numpy has no bfloat16: an array of uint16 holds its
-bits. `storm.artifacts.arrow` turns rows into Arrow tables and back.
+Units are part of the names, shapes and ranges of the field docs. `__post_init__` checks the
+invariants and raises DataError, so a bad row can't be made. numpy has no bfloat16: an array of
+uint16 holds its bits. `storm.artifacts.arrow` converts rows to Arrow tables and back.
 """
 
 from __future__ import annotations
@@ -19,34 +19,55 @@ from storm.config import LETTERS, Split
 from storm.errors import DataError
 
 
-def _check(ok: bool, message: str) -> None:
-    if not ok:
-        raise DataError(message)
+def _brief_repr(row: Any) -> str:
+    """Return the repr of a row with the sizes of arrays and images, not their contents."""
+    fields = dataclasses.fields(row)
+    values = ", ".join(f"{f.name}={_brief(getattr(row, f.name))}" for f in fields)
+    return f"{type(row).__name__}({values})"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"<{value.dtype} {value.shape}>"
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_brief, value))})"
+    return repr(value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoSample:
-    """One question about one video."""
+    """One question about one video.
 
-    id: str  # the question; unique in a question set
-    video_id: str  # the video; several questions may share it
-    video_path: str  # relative to the source's root
+    Attributes:
+        id: The question; unique in a question set.
+        video_id: The video; several questions may share it.
+        video_path: Path of the video file, relative to the root of its source.
+        video_sha256: Digest of the video file.
+        split: What the question is for.
+        question: The question, without its options.
+        options: Texts of the options, without letters; empty for an open question.
+        answer: A letter (A is `options[0]`) if there are options, else a text.
+    """
+
+    id: str
+    video_id: str
+    video_path: str
     video_sha256: str
     split: Split
     question: str
-    options: tuple[str, ...]  # texts without letters; empty for an open question
-    answer: str  # a letter (A = options[0]) if there are options, else a text
+    options: tuple[str, ...]
+    answer: str
 
     def __post_init__(self):
-        _check(bool(self.id), f"expected an id, found {self.id = }")
-        _check(bool(self.question.strip()), f"expected a question, found {self.question = }")
-        _check(bool(self.answer.strip()), f"expected an answer, found {self.answer = }")
-        if self.options:
-            valid = LETTERS[: len(self.options)]
-            _check(
-                len(self.answer) == 1 and self.answer in valid,
-                f"expected the answer to be one letter of {valid}, found {self.answer = }",
-            )
+        for name in ("id", "question", "answer"):
+            text = getattr(self, name)
+            if not text or (name != "id" and not text.strip()):
+                raise DataError(f"expected text in {name}, found {text!r}")
+        letters = LETTERS[: len(self.options)]
+        if self.options and not (len(self.answer) == 1 and self.answer in letters):
+            raise DataError(f"expected answer to be one letter of {letters}, found {self.answer!r}")
 
 
 KeyframeReason = Literal[
@@ -64,50 +85,79 @@ KeyframeReason = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Keyframes:
-    """The frames of one video that a teacher looks at, in order of time."""
+    """The frames of one video that are shown to a teacher, in order of time.
 
-    id: str  # the video_id
-    pts_seconds: tuple[float, ...]  # increasing
-    reasons: tuple[str, ...]  # a KeyframeReason each
-    scores: tuple[float, ...]  # strength of the reason, 0 to 1
-    images: tuple[bytes, ...]  # JPEG, upright
+    Attributes:
+        id: The video.
+        pts_seconds: Presentation time of each frame, increasing.
+        reasons: Why each frame was chosen: a KeyframeReason, or one of your own selector.
+        scores: How strong each reason is, 0 to 1.
+        images: Each frame, upright, as JPEG.
+        duration_seconds: Length of the video.
+    """
+
+    id: str
+    pts_seconds: tuple[float, ...]
+    reasons: tuple[str, ...]
+    scores: tuple[float, ...]
+    images: tuple[bytes, ...]
     duration_seconds: float
+
+    __repr__ = _brief_repr
 
     def __post_init__(self):
         n = len(self.pts_seconds)
-        _check(n > 0, "expected at least one keyframe, found none")
-        _check(
-            len(self.reasons) == len(self.scores) == len(self.images) == n,
-            f"expected {n} reasons, scores and images, found "
-            f"{len(self.reasons)}, {len(self.scores)}, {len(self.images)}",
-        )
-        _check(
-            all(a < b for a, b in zip(self.pts_seconds, self.pts_seconds[1:], strict=False)),
-            f"expected increasing times, found {self.pts_seconds = }",
-        )
+        if n == 0:
+            raise DataError("expected at least one keyframe, found none")
+        lengths = (len(self.reasons), len(self.scores), len(self.images))
+        if set(lengths) != {n}:
+            raise DataError(f"expected {n} reasons, scores and images, found {lengths}")
+        if not all(a < b for a, b in zip(self.pts_seconds, self.pts_seconds[1:], strict=False)):
+            raise DataError(f"expected increasing pts_seconds, found {self.pts_seconds}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThoughtPrompt:
-    """What a teacher tells the generator to draw for one question."""
+    """What a teacher (the prompt LLM) asks the generator to draw for one question.
 
-    id: str  # the question
+    Attributes:
+        id: The question.
+        video_id: The video it is about.
+        prompt: The video prompt, or a script that only its own generator reads.
+        steps: What changes, step by step.
+        teacher: Name of the teacher.
+        saw_answer: Whether the teacher was shown the answer, which then leaks into the targets.
+    """
+
+    id: str
     video_id: str
-    prompt: str  # the video prompt, or a world's script
-    steps: tuple[str, ...]  # what changes, step by step
-    teacher: str  # name of the teacher
-    saw_answer: bool  # whether the teacher was shown the answer (it leaks into the targets)
+    prompt: str
+    steps: tuple[str, ...]
+    teacher: str
+    saw_answer: bool
 
     def __post_init__(self):
-        _check(bool(self.prompt.strip()), f"expected a prompt, found {self.prompt = }")
+        if not self.prompt.strip():
+            raise DataError(f"expected text in prompt, found {self.prompt!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThoughtVideo:
-    """A generated clip, stored as H.264 mp4."""
+    """A generated clip, stored as H.264 mp4.
 
-    id: str  # the question
-    blob: str  # path of the mp4, relative to the artifact
+    Attributes:
+        id: The question.
+        blob: Path of the mp4, relative to the artifact.
+        sha256: Digest of the mp4.
+        frames: Number of frames, at least 1.
+        fps: Frames per second.
+        height_px: Height of a frame.
+        width_px: Width of a frame.
+        seed: Seed that the generator was given.
+    """
+
+    id: str
+    blob: str
     sha256: str
     frames: int
     fps: float
@@ -116,131 +166,211 @@ class ThoughtVideo:
     seed: int
 
     def __post_init__(self):
-        _check(self.frames > 0, f"expected at least one frame, found {self.frames = }")
+        if self.frames < 1:
+            raise DataError(f"expected at least one frame, found {self.frames}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFeatures:
-    """What the student's frozen vision tower and merger make of one video's sampled frames."""
+    """Output of the student's frozen vision tower and merger for one video's sampled frames.
 
-    id: str  # the video_id
-    tokens: np.ndarray  # (merged tokens, hidden)
-    grid_thw: tuple[int, int, int]  # patches in time, height and width before merging
-    pts_seconds: tuple[float, ...]  # of the sampled frames
+    Attributes:
+        id: The video.
+        tokens: (merged tokens, hidden).
+        grid_thw: Patches in time, height and width, before merging.
+        pts_seconds: Presentation time of each sampled frame.
+    """
+
+    id: str
+    tokens: np.ndarray
+    grid_thw: tuple[int, int, int]
+    pts_seconds: tuple[float, ...]
+
+    __repr__ = _brief_repr
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentTarget:
+    """The target of one question's K latent states.
+
+    Attributes:
+        id: The question.
+        latents: (K, hidden), finite.
+    """
+
+    id: str
+    latents: np.ndarray
+
+    __repr__ = _brief_repr
+
+    def __post_init__(self):
+        if self.latents.ndim != 2:
+            raise DataError(f"expected latents of shape (K, hidden), found {self.latents.shape}")
+        if not _is_finite(self.latents):
+            raise DataError("expected finite latents, found NaN or infinity")
 
 
 def _is_finite(array: np.ndarray) -> bool:
-    if array.dtype == np.uint16:  # bits of bfloat16: all ones in the exponent are NaN or infinity
+    if array.dtype == np.uint16:  # bits of bfloat16: NaN and infinity have all exponent bits set
         return bool((array & 0x7F80 != 0x7F80).all())
     return bool(np.isfinite(array).all())
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentTarget:
-    """What the K latent states of one question are aligned with."""
-
-    id: str  # the question
-    latents: np.ndarray  # (K, hidden)
-
-    def __post_init__(self):
-        _check(self.latents.ndim == 2, f"expected (K, hidden), found {self.latents.shape = }")
-        _check(_is_finite(self.latents), "expected finite target latents, found NaN or infinity")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A folder with a trained (or imported) student."""
+    """A folder with a trained or imported student.
+
+    Attributes:
+        id: Name of the checkpoint.
+        blob: The folder, relative to the artifact.
+        sha256: Digest of the names and contents of its files.
+        optimizer_steps: Steps of the training; 0 for an imported one.
+        final_loss: Loss of the last step; NaN if nothing was trained.
+        metrics: JSON: the loss curve and what else the training reports.
+    """
 
     id: str
-    blob: str  # folder, relative to the artifact
-    sha256: str  # over names, sizes and contents of its files
+    blob: str
+    sha256: str
     optimizer_steps: int
-    final_loss: float  # NaN if nothing was trained
-    metrics: str  # JSON: the loss curve and what else training reports
+    final_loss: float
+    metrics: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A student's answer to one question under one intervention."""
+    """A student's answer to one question under one intervention.
 
-    id: str  # unique; made of question_id and intervention, never parsed
+    Attributes:
+        id: Unique; made of question_id and intervention, never parsed.
+        question_id: The question.
+        video_id: Its video.
+        intervention: What was done to the latents.
+        response: All the text that was generated.
+        predicted: The letter extracted from the response; empty if there is none.
+        answer: The right letter or text.
+        correct: Whether the prediction is right.
+        donor_answer: The donor's answer as a letter of this question; empty if there is none.
+    """
+
+    id: str
     question_id: str
     video_id: str
     intervention: str
     response: str
-    predicted: str  # extracted letter, empty if none could be
+    predicted: str
     answer: str
     correct: bool
-    donor_answer: str  # what the donor's latents say, as a letter of this question; '' if none
+    donor_answer: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What a student says to one question of a benchmark."""
+    """A student's response to one question of a benchmark.
 
-    id: str  # the question
-    prompt: str  # the user's turn, after the video
-    response: str  # all that was generated
-    prompt_tokens: int  # with the video's
+    Attributes:
+        id: The question.
+        prompt: The user's turn, after the video.
+        response: All the text that was generated.
+        prompt_tokens: Length of the prompt, video included.
+        answer_tokens: Length of the response.
+        frames: Number of frames the student was shown.
+        confidence: Probability of the answer's first token.
+    """
+
+    id: str
+    prompt: str
+    response: str
+    prompt_tokens: int
     answer_tokens: int
-    frames: int  # that it was shown
-    confidence: float  # probability of the answer's first token
+    frames: int
+    confidence: float
 
     def __post_init__(self):
-        _check(0 <= self.confidence <= 1, f"expected a probability, found {self.confidence = }")
+        if not 0 <= self.confidence <= 1:
+            raise DataError(f"expected a probability as confidence, found {self.confidence}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """How long one part of an answer takes at batch 1."""
+    """Duration of one part of an answer at batch size 1.
 
-    id: str  # mode and part, joined by '/'
+    Attributes:
+        id: Mode and part, joined by '/'.
+        mode: How the student answers.
+        part: `decode`, `vision`, `prefill`, `latents`, `answer` or `total`.
+        median_seconds: Median over the questions.
+        p95_seconds: 95th percentile over the questions.
+        n: Number of questions.
+    """
+
+    id: str
     mode: str
-    part: str  # decode, vision, prefill, latents, answer or total
+    part: str
     median_seconds: float
     p95_seconds: float
-    n: int  # questions
+    n: int
 
     def __post_init__(self):
-        _check(
-            0 <= self.median_seconds <= self.p95_seconds,
-            f"expected a median below p95, found {self.median_seconds}, {self.p95_seconds}",
-        )
+        if not 0 <= self.median_seconds <= self.p95_seconds:
+            raise DataError(
+                f"expected 0 <= median_seconds <= p95_seconds, "
+                f"found {self.median_seconds}, {self.p95_seconds}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One number of the results."""
+    """One number of the results.
 
-    id: str  # unique; made of the four below, never parsed
-    arm: str  # storm, direct, shuffled or chance
-    variant: str  # other videos, e.g. `4 swaps`; '' for the profile's own
+    Attributes:
+        id: Unique; made of arm, variant, measure and condition, never parsed.
+        arm: `storm`, `direct`, `shuffled` or `chance`.
+        variant: Other videos, e.g. `4 swaps`; empty for those of the profile.
+        measure: What the value is a share of.
+        condition: The intervention on the latents.
+        value: 0 to 1.
+        low: Lower end of the 95 % interval, clustered by video.
+        high: Upper end of it.
+        n: Number of questions.
+        seed: Seed of the interval's resampling.
+    """
+
+    id: str
+    arm: str
+    variant: str
     measure: Literal["accuracy", "follows_donor"]
-    condition: str  # the intervention on the latents
-    value: float  # 0 to 1
-    low: float  # 95 % interval, clustered by video
+    condition: str
+    value: float
+    low: float
     high: float
-    n: int  # questions
+    n: int
     seed: int
 
     def __post_init__(self):
-        _check(
-            math.isnan(self.value) or self.low <= self.value <= self.high,
-            f"expected low <= value <= high, found {self.low}, {self.value}, {self.high}",
-        )
+        if not (math.isnan(self.value) or self.low <= self.value <= self.high):
+            raise DataError(
+                f"expected low <= value <= high, found {self.low}, {self.value}, {self.high}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """An item that can't be made: what becomes its quarantine entry."""
+    """An item that can't be made; it becomes an entry of the quarantine.
+
+    Attributes:
+        id: The item.
+        reason: A slug, e.g. `empty_file`.
+        detail: One line for a person.
+    """
 
     id: str
-    reason: str  # a slug, e.g. `empty_file`
-    detail: str  # one line for a person
+    reason: str
+    detail: str
 
 
 def digest_of(row: Any) -> str:
-    """sha256 of a row's content; the same in every process."""
+    """Return the sha256 of a row's content, the same in every process."""
     digest = hashlib.sha256(type(row).__name__.encode())
     for field in dataclasses.fields(row):
         value = getattr(row, field.name)

@@ -260,8 +260,14 @@ def test_a_score_lies_in_its_interval() -> None:
 
 def test_a_median_lies_below_the_95th_percentile() -> None:
     row: dict[str, Any] = {"id": "latent/total", "mode": "latent", "part": "total", "n": 9}
-    with pytest.raises(DataError, match="median below p95"):
+    with pytest.raises(DataError, match="median_seconds <= p95"):
         records.Latency(**row, median_seconds=2.0, p95_seconds=1.0)
+
+
+def test_a_repr_holds_sizes_instead_of_contents() -> None:
+    target = records.LatentTarget(id="q", latents=np.zeros((4, 3), np.float32))
+    assert repr(target) == "LatentTarget(id='q', latents=<float32 (4, 3)>)"
+    assert "images=(<0 bytes>, <0 bytes>)" in repr(records.Keyframes(**FRAMES))
 
 
 def test_another_schema_is_refused() -> None:

@@ -22,7 +22,7 @@ from storm.artifacts.fs import (
 from storm.artifacts.lock import hold
 from storm.errors import NotSealed, StoreError
 
-FORMAT = 1  # of this layout; an artifact of another format is refused
+FORMAT = 2  # of the layout of an artifact; another one is refused
 Row = TypeVar("Row")
 
 

@@ -36,7 +36,7 @@ def _against_newest(stage: Stage[Any], store: Store) -> Iterator[str]:
     if newest["version"] != stage.version:
         yield f"  version of its rows: {newest['version']} -> {stage.version}"
     if newest["external_inputs"] != stage.external_inputs():
-        yield f"  from outside: {newest['outside']} -> {stage.external_inputs()}"
+        yield f"  from outside: {newest['external_inputs']} -> {stage.external_inputs()}"
     for name, needed in stage.inputs.items():
         entry = newest["inputs"].get(name)
         before, now = entry and entry[1], needed.fingerprint()

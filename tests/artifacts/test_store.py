@@ -149,7 +149,7 @@ def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Ar
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "files.json"])
-@pytest.mark.parametrize("content", [None, b"", b"\0" * 50, b'{"format": 1'])
+@pytest.mark.parametrize("content", [None, b"", b"\0" * 50, b'{"format": 2'])
 def test_lost_books_are_damage(artifact: Artifact, name: str, content: bytes | None) -> None:
     if content is None:
         (artifact.path / name).unlink()
@@ -161,11 +161,11 @@ def test_lost_books_are_damage(artifact: Artifact, name: str, content: bytes | N
         assert artifact.is_sealed()
 
 
-def test_another_format_is_refused(artifact: Artifact) -> None:
+def test_an_artifact_of_an_older_format_is_refused(artifact: Artifact) -> None:
     path = artifact.path / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
     for use in (lambda: artifact.is_sealed(), artifact.index):
-        with pytest.raises(StoreError, match=r"expected store format 1 in .*, found 99; use the"):
+        with pytest.raises(StoreError, match=r"expected store format 2 in .*, found 1; use the"):
             use()
 
 

@@ -62,7 +62,7 @@ def test_a_thousand_artifacts_cost_status_nothing(tmp_path: Path) -> None:
         folder = tmp_path / "keyframes" / f"{number:016x}"
         folder.mkdir(parents=True)
         (folder / "plan.json").write_text('{"recipe": "", "shards": 1, "inputs": {}, "items": []}')
-        (folder / "manifest.json").write_text('{"format": 1, "rows": 0, "quarantined": []}')
+        (folder / "manifest.json").write_text('{"format": 2, "rows": 0, "quarantined": []}')
     libraries = cpu_seconds("-c", "import pydantic.main, typer, yaml")
     status = cpu_seconds("-m", "storm.cli", "status", "--root", str(tmp_path))
     assert status / libraries < 5

@@ -57,7 +57,7 @@ def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["manifest.json", "plan.json", "files.json"])
-@pytest.mark.parametrize("content", [b"", b"\0" * 99, b"[1]", b'{"format": 1, "a": 2}'])
+@pytest.mark.parametrize("content", [b"", b"\0" * 99, b"[1]", b'{"format": 2, "a": 2}'])
 def test_verify_reads_the_books(
     root: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
 ) -> None:
