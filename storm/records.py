@@ -19,11 +19,11 @@ from storm.config import LETTERS, Split
 from storm.errors import DataError
 
 
-def _brief_repr(row: Any) -> str:
+def _brief_repr(self: Any) -> str:
     """Return the repr of a row with the sizes of arrays and images, not their contents."""
-    fields = dataclasses.fields(row)
-    values = ", ".join(f"{f.name}={_brief(getattr(row, f.name))}" for f in fields)
-    return f"{type(row).__name__}({values})"
+    fields = dataclasses.fields(self)
+    values = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
+    return f"{type(self).__name__}({values})"
 
 
 def _brief(value: Any) -> str:
