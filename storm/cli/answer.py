@@ -66,7 +66,7 @@ def answer(
     from storm.student.files import saved_dtype
     from storm.student.interventions import named
     from storm.student.predictor import changed_sampling
-    from storm.videos.decoding.isolated import sample_isolated
+    from storm.videos.decoding.prefetch import sample_isolated
 
     section = read_section(checkpoint)
     section.require(k)

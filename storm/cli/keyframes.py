@@ -1,4 +1,4 @@
-"""`storm keyframes`: which frames of a video a selector takes, and why."""
+"""`storm keyframes`: which frames of a video a selector picks, and why."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from storm.cli.app import Json, app, print_table, writable_output
 
 @app.command()
 def keyframes(
-    video: Annotated[Path, typer.Argument(help="a video file")],
+    video: Annotated[Path, typer.Argument(help="video file")],
     selector: Annotated[
-        str, typer.Option(help="motion, fast, scenes, query, uniform, or its settings as JSON")
+        str,
+        typer.Option(help="kind of selector, or its settings as JSON"),
     ] = "motion",
-    k: Annotated[int, typer.Option(help="frames at most")] = 16,
+    k: Annotated[int, typer.Option(help="maximum number of frames")] = 16,
     question: Annotated[list[str], typer.Option(help="for selectors that read them")] = [],  # noqa: B006
     sheet: Annotated[Path | None, typer.Option(help="write a contact sheet to this PNG")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the frames that a selector takes of a video, with their reasons."""
+    """Print the frames that a selector picks from a video, with reasons and scores."""
     from pydantic import ValidationError
 
     from storm.errors import ConfigError
@@ -37,12 +38,12 @@ def keyframes(
         wrong = problems(settings, error) if isinstance(error, ValidationError) else error
         raise ConfigError(f"expected a selector, found {selector!r}: {wrong}") from None
     row = config.build().select(video.name, video, questions=question)
-    found = list(zip(row.pts_seconds, row.reasons, row.scores, strict=True))
+    frames = list(zip(row.pts_seconds, row.reasons, row.scores, strict=True))
     if as_json:
         names = ("pts_seconds", "reason", "score")
-        print(json.dumps([dict(zip(names, frame, strict=True)) for frame in found]))
+        print(json.dumps([dict(zip(names, frame, strict=True)) for frame in frames]))
     else:
-        lines = [[f"{time:.3f}", reason, f"{score:.2f}"] for time, reason, score in found]
+        lines = [[f"{time:.3f}", reason, f"{score:.2f}"] for time, reason, score in frames]
         print_table([["seconds", "reason", "score"], *lines])
     if sheet is not None:
         from PIL import Image

@@ -11,6 +11,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Peak:
+    """A local maximum and its extent."""
+
     index: int  # the middle of its top
     prominence: float  # the least descent before one can climb higher
     onset: int  # where the signal leaves the foot
@@ -26,10 +28,10 @@ P = TypeVar("P", bound=_Placed)
 
 
 def find_peaks(signal: np.ndarray, top: float = 0.35, foot: float = 0.8) -> list[Peak]:
-    """Local maxima, in order.
+    """Return the local maxima in order.
 
-    A peak's index is the middle of its top: of what lies within `top` of its prominence (in a
-    fade every frame changes as much). It begins and ends where it is down by `foot` of it.
+    A peak's index is the middle of its top, the samples within `top` of its prominence (in a fade
+    every frame changes as much). It begins and ends where it is down by `foot` of its prominence.
     """
     peaks = []
     i, n = 0, len(signal)
@@ -66,7 +68,7 @@ def _around(
 
 
 def apart(items: Iterable[P], times: np.ndarray, seconds: float, taken: Collection[int]) -> list[P]:
-    """Those that are further than `seconds` from all `taken` and from those before them."""
+    """Keep the items that are over `seconds` from all `taken` frames and from kept ones."""
     near = [float(times[i]) for i in taken]
     kept = []
     for item in items:
@@ -80,7 +82,7 @@ def apart(items: Iterable[P], times: np.ndarray, seconds: float, taken: Collecti
 def smoothed(
     signal: np.ndarray, times: np.ndarray, seconds: float, box: bool = False
 ) -> np.ndarray:
-    """A moving mean over `seconds` (box), or a Gaussian of that full width at half maximum."""
+    """Smooth by a mean over `seconds` (box) or a Gaussian of that full width at half maximum."""
     step = float(times[-1] - times[0]) / max(len(times) - 1, 1)
     width = int(seconds / max(step, 1e-6))
     if width < 2:

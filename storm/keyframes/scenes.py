@@ -1,4 +1,4 @@
-"""Scenes by PySceneDetect's detectors: the middle frame of each, then coverage."""
+"""Scenes found by PySceneDetect: the middle frame of each, then coverage."""
 
 from __future__ import annotations
 
@@ -11,55 +11,60 @@ import numpy as np
 from pydantic import Field
 
 from storm.errors import BackendMissing
-from storm.keyframes.base import Choice, SelectorConfig, fill_gaps, make_keyframes
-from storm.records import Keyframes
+from storm.keyframes.base import (
+    FrameSelector,
+    SelectedFrames,
+    Selection,
+    SelectorConfig,
+    fill_with_coverage,
+)
 
 if TYPE_CHECKING:
-    from storm.videos.decoding.decode import VideoInfo
+    from storm.videos.decoding.probe import VideoInfo
 
 
-class ScenesSelector:
-    class Config(SelectorConfig):
-        kind: Literal["scenes"] = "scenes"
-        detector: Literal["adaptive", "content", "hash", "histogram", "threshold"] = "adaptive"
-        detector_options: dict[str, float] = Field(default_factory=dict)  # PySceneDetect's own
-        edge_px: int = Field(default=256, ge=32)  # longest edge that the detector sees
+class ScenesConfig(SelectorConfig):
+    """Configuration of `ScenesSelector`."""
 
-        def build(self, device: str = "cpu") -> ScenesSelector:
-            return ScenesSelector(self)
+    kind: str = "scenes"
+    detector: Literal["adaptive", "content", "hash", "histogram", "threshold"] = "adaptive"
+    detector_options: dict[str, float] = Field(default_factory=dict)  # PySceneDetect's own
+    edge_px: int = Field(default=256, ge=32)  # longest edge that the detector sees
 
-    def __init__(self, config: Config):
-        self.config = config
+    def build(self, device: str = "cpu") -> ScenesSelector:
+        """Return the selector."""
+        return ScenesSelector(self)
 
-    def select(
-        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
-    ) -> Keyframes:
-        """Raises UnreadableVideo; BackendMissing without the package scenedetect."""
-        from storm.videos.decoding.decode import probe
 
-        info = probe(path)
+class ScenesSelector(FrameSelector[ScenesConfig]):
+    """Selects the middle frames of the longest scenes."""
+
+    Config = ScenesConfig
+
+    def select_frames(
+        self, path: Path, info: VideoInfo, *, verified: bool, questions: Sequence[str]
+    ) -> SelectedFrames:
+        """Choose frames; raises BackendMissing without the package scenedetect."""
         bounds = [0, *self.cuts(path, info), info.frames]
         scenes = sorted(pairwise(bounds), key=lambda scene: scene[0] - scene[1])
-        choices = [
-            Choice((a + b) // 2, "shot", (b - a) / info.frames) for a, b in scenes[: self.config.k]
-        ]
-        choices = fill_gaps(choices, np.array(info.pts_seconds), self.config.k)
-        edge_px = self.config.image_edge_px  # every frame was decoded: now the file is known whole
-        return make_keyframes(video_id, path, info, choices, edge_px, verified=True)
+        k = self.config.k
+        middles = [Selection((a + b) // 2, "shot", (b - a) / info.frames) for a, b in scenes[:k]]
+        selections = fill_with_coverage(middles, np.array(info.pts_seconds), k)
+        return SelectedFrames(selections, verified=True)
 
     def cuts(self, path: Path, info: VideoInfo) -> list[int]:
-        """The first frame of each scene but the first, in order."""
-        from storm.videos.decoding.decode import stream
+        """Return the first frame of each scene but the first, in order."""
+        from storm.videos.decoding.decode import decode_in_order
 
         time_of, detector = self._detector()
-        paint = _Bgr(self.config.edge_px)
-        found, time = [], None
-        for index, frame in enumerate(stream(path, info)):
+        to_bgr = _BGRConverter(self.config.edge_px)
+        cuts, time = [], None
+        for index, frame in enumerate(decode_in_order(path, info)):
             time = time_of(index, info.fps)
-            found += detector.process_frame(time, paint(frame))
-        found += detector.post_process(time)
-        cuts = {min(max(cut.frame_num, 0), info.frames) for cut in found}
-        return sorted(cuts - {0, info.frames})
+            cuts += detector.process_frame(time, to_bgr(frame))
+        cuts += detector.post_process(time)
+        indices = {min(max(cut.frame_num, 0), info.frames) for cut in cuts}
+        return sorted(indices - {0, info.frames})
 
     def _detector(self) -> tuple[Any, Any]:
         try:
@@ -70,8 +75,8 @@ class ScenesSelector:
         return FrameTimecode, getattr(detectors, name)(**self.config.detector_options)
 
 
-class _Bgr:
-    """Small pictures in OpenCV's order of colours."""
+class _BGRConverter:
+    """Converts frames to small images in OpenCV's channel order."""
 
     def __init__(self, edge_px: int):
         from av.video.reformatter import VideoReformatter

@@ -1,4 +1,4 @@
-"""Contact sheets: the keyframes of one video in one picture, with their times and reasons."""
+"""Contact sheets: the keyframes of one video in one image, with times and reasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ _LINE_PX = 18
 
 
 def contact_sheet(keyframes: Keyframes, columns: int = 4, width_px: int = 256) -> np.ndarray:
-    """(H, W, 3) uint8 RGB; each frame `width_px` wide, its time, reason and score below it."""
+    """Draw keyframes `width_px` wide, each with its time, reason and score below.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     import cv2
     from PIL import Image, ImageDraw
 
@@ -22,8 +26,8 @@ def contact_sheet(keyframes: Keyframes, columns: int = 4, width_px: int = 256) -
     rows = -(-len(frames) // columns)
     sheet = Image.new("RGB", (columns * width_px, rows * (height_px + _LINE_PX)), "white")
     draw = ImageDraw.Draw(sheet)
-    shown = zip(frames, keyframes.pts_seconds, keyframes.reasons, keyframes.scores, strict=True)
-    for n, (frame, seconds, reason, score) in enumerate(shown):
+    cells = zip(frames, keyframes.pts_seconds, keyframes.reasons, keyframes.scores, strict=True)
+    for n, (frame, seconds, reason, score) in enumerate(cells):
         x, y = n % columns * width_px, n // columns * (height_px + _LINE_PX)
         small = cv2.resize(frame, (width_px, height_px), interpolation=cv2.INTER_AREA)
         sheet.paste(Image.fromarray(small), (x, y))

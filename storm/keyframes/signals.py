@@ -1,7 +1,7 @@
-"""One pass over a video's frames: how much the picture changes and moves in each.
+"""One pass over a video's frames: how much each one changes and moves.
 
-Frames come one by one and leave three numbers, a histogram and, of the first few hundred, a small
-picture: memory doesn't grow with the resolution, and by about two hundred bytes a frame.
+Frames come one by one and leave a few numbers, a histogram and, in short clips, a small image:
+memory doesn't grow with the resolution, and by about two hundred bytes a frame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Small: TypeAlias = (
 
 @dataclass(frozen=True)
 class Signals:
-    """What is known of each of T frames; the camera's own motion is taken out of the first two."""
+    """Signals of T frames; the camera's own motion is taken out of the first two."""
 
     flow: np.ndarray  # (T,) float32: speed of what moves, root mean square, edges a second
     change: np.ndarray  # (T,) float32: difference from the frame before, root mean square, 0 to 255
@@ -33,17 +33,21 @@ class Signals:
 def measure(
     frames: Iterable[Any], times: Sequence[float], edge_px: int, flow_hz: float, keep: int
 ) -> Signals:
-    """`frames` (av.VideoFrame) in order, `times` in seconds of each.
+    """Measure every frame.
 
-    Optical flow is measured `flow_hz` times a second at most, at `edge_px` for the longer edge.
-    The small pictures are kept if there are at most `keep`.
+    Args:
+        frames: All `av.VideoFrame` in order.
+        times: The seconds of each.
+        edge_px: Longer edge at which they are compared.
+        flow_hz: Optical flows a second at most.
+        keep: Small images are kept if there are at most this many.
     """
     small: list[Small] = []
     histograms: list[np.ndarray] = []
     flow, change = np.zeros((2, len(times)), np.float32)
     estimate = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
     group: list[Small] = []  # since the last flow, whose target is the first
-    for index, picture in enumerate(_shrunk(frames, edge_px)):
+    for index, picture in enumerate(_downscaled(frames, edge_px)):
         if len(times) <= keep:
             small.append(picture)
         histograms.append(_histogram(picture))
@@ -65,7 +69,7 @@ def measure(
     return Signals(flow, change, np.array(histograms), small)
 
 
-def _shrunk(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:
+def _downscaled(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:
     from av.video.reformatter import VideoReformatter
 
     reformatter, size = VideoReformatter(), None
@@ -94,16 +98,16 @@ def _histogram(small: Small) -> np.ndarray:
 
 
 def _difference(before: Small, after: Small, shift: np.ndarray) -> float:
-    """Root mean square over the pixels of Y, U and V together, `shift` (x, y) taken out."""
-    luma, *colours = before
+    """Return the root mean square over Y, U and V together, `shift` (x, y) taken out."""
+    luma, *chroma = before
     x, y = float(shift[0]), float(shift[1])
-    if max(abs(x), abs(y)) > 0.3:  # the colours' own shift is half of it, and they are smooth
+    if max(abs(x), abs(y)) > 0.3:  # the chroma's own shift is half of it, and they are smooth
         matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
         luma = cv2.warpAffine(luma, matrix, luma.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     return (
         sum(
             cv2.norm(a, b, cv2.NORM_L2SQR) / a.size
-            for a, b in zip((luma, *colours), after, strict=True)
+            for a, b in zip((luma, *chroma), after, strict=True)
         )
         ** 0.5
     )

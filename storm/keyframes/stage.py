@@ -1,51 +1,56 @@
-"""The stage `keyframes`: the frames of each training video that the teacher sees."""
+"""The stage `keyframes`: the frames of each training video that the teacher (prompt LLM) sees."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from storm.artifacts.fs import digest
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
+from storm.keyframes.base import SelectorConfig
 from storm.records import Keyframes, Rejected
 from storm.videos.stage import VideoStage, videos_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyframesStage(Stage[Keyframes]):
+    """Selects frames of every training video; one row for each video."""
+
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes
     version: ClassVar[int] = 2
 
     videos: VideoStage
-    selector: Any  # a Config of storm.keyframes
+    selector: SelectorConfig
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        asked = self._questions(store)
+        """Return each training video, keyed by its bytes and by its questions if they are read."""
+        questions = self._questions(store)
         for video in videos_of(self.videos, store, "train").values():
-            questions = asked.get(video.video_id)
-            seen = (digest(questions),) if questions else ()
-            yield video.video_id, (video.video_sha256, *seen)
+            of_video = questions.get(video.video_id)
+            digests = (digest(of_video),) if of_video else ()
+            yield video.video_id, (video.video_sha256, *digests)
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes | Rejected]:
+        """Select the frames of each video."""
         selector = self.selector.build(context.runtime.device)
         videos = videos_of(self.videos, context.store, "train")
-        asked = self._questions(context.store)
+        questions = self._questions(context.store)
         for video_id in context.each(ids):
             try:
                 path = self.videos.locate(context.store, videos[video_id])
-                questions = asked.get(video_id, [])
-                yield selector.select(video_id, path, verified=True, questions=questions)
+                of_video = questions.get(video_id, [])
+                yield selector.select(video_id, path, verified=True, questions=of_video)
             except UnreadableVideo as e:
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
 
     def _questions(self, store: Store) -> dict[str, list[str]]:
-        """Those on each video, in order; none unless the selector reads them."""
-        asked: dict[str, set[str]] = {}
+        """Return each video's questions in order; none unless the selector reads them."""
+        questions: dict[str, set[str]] = {}
         for sample in self.videos.rows(store) if self.selector.reads_questions else ():
             if sample.split == "train":
-                asked.setdefault(sample.video_id, set()).add(sample.question)
-        return {video_id: sorted(questions) for video_id, questions in asked.items()}
+                questions.setdefault(sample.video_id, set()).add(sample.question)
+        return {video_id: sorted(of_video) for video_id, of_video in questions.items()}

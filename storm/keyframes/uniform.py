@@ -1,35 +1,39 @@
-"""The baseline: frames at the middles of equal intervals, whatever happens in them."""
+"""Uniform frames, the baseline: midpoints of equal intervals, whatever happens in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from storm.keyframes.base import Choice, SelectorConfig, make_keyframes
-from storm.records import Keyframes
+from storm.keyframes.base import FrameSelector, SelectedFrames, Selection, SelectorConfig
+
+if TYPE_CHECKING:
+    from storm.videos.decoding.probe import VideoInfo
 
 
-class UniformSelector:
-    class Config(SelectorConfig):
-        kind: Literal["uniform"] = "uniform"
+class UniformConfig(SelectorConfig):
+    """Configuration of `UniformSelector`."""
 
-        def build(self, device: str = "cpu") -> UniformSelector:
-            return UniformSelector(self)
+    kind: str = "uniform"
 
-    def __init__(self, config: Config):
-        self.config = config
+    def build(self, device: str = "cpu") -> UniformSelector:
+        """Return the selector."""
+        return UniformSelector(self)
 
-    def select(
-        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
-    ) -> Keyframes:
-        """Raises UnreadableVideo."""
-        from storm.videos.decoding.decode import interval_middles, probe
 
-        info, k = probe(path), self.config.k
-        middles = interval_middles(info.duration_seconds, k)
-        chosen = dict.fromkeys(info.nearest(t) for t in middles)  # fewer in a short clip
-        choices = [Choice(i, "coverage", 1 / k) for i in chosen]
-        return make_keyframes(
-            video_id, path, info, choices, self.config.image_edge_px, verified=verified
-        )
+class UniformSelector(FrameSelector[UniformConfig]):
+    """Selects one frame of each of k equal intervals; fewer in a clip with fewer frames."""
+
+    Config = UniformConfig
+
+    def select_frames(
+        self, path: Path, info: VideoInfo, *, verified: bool, questions: Sequence[str]
+    ) -> SelectedFrames:
+        """Choose the frames nearest to the midpoints."""
+        from storm.videos.decoding.decode import interval_midpoints
+
+        k = self.config.k
+        midpoints = interval_midpoints(info.duration_seconds, k)
+        indices = dict.fromkeys(info.nearest(t) for t in midpoints)
+        return SelectedFrames([Selection(i, "coverage", 1 / k) for i in indices])

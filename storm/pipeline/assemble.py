@@ -26,7 +26,7 @@ from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.stage import ThoughtVideosStage
 from storm.training.spec import check_training
 from storm.training.stage import Base, TrainingStage
-from storm.videos.questions.sources import Questions
+from storm.videos.questions.sources import QuestionSource
 from storm.videos.stage import QuestionVideos, VideoStage
 
 
@@ -90,7 +90,7 @@ def check_shards(config: PipelineConfig, graph: Graph) -> None:
 def build_videos(config: PipelineConfig) -> VideoStage:
     """Return the stage that makes or reads the questions and their videos."""
     source, options = config.videos, stage_options(config, VideoStage)
-    if isinstance(source, Questions):
+    if isinstance(source, QuestionSource):
         return QuestionVideos(source=source, **options)
     return source.build(config.seed, **options)
 

@@ -19,7 +19,7 @@ from storm.student.tiny.tiny import TinyConfig
 from storm.thought_videos.quality import QualityGate
 from storm.training.spec import AlignPhase, AnswerPhase, Phase
 from storm.videos.decoding.sampling import FrameSampling
-from storm.videos.questions.sources import Questions
+from storm.videos.questions.sources import QuestionSource
 
 
 class EasierVideos(BaseModel):
@@ -82,7 +82,7 @@ class PipelineConfig(FrozenModel):
 
     name: str = Field(pattern=r"^[^/\\]+$")
     seed: int = 0
-    videos: Annotated[Questions | VideoSource, Component("storm.sources", default="auto")]
+    videos: Annotated[QuestionSource | VideoSource, Component("storm.sources", default="auto")]
     keyframes: Annotated[Any, Component("storm.selectors")]
     teacher: Annotated[Any, Component("storm.teachers")]
     generator: Annotated[Any, Component("storm.generators")]

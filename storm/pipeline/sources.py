@@ -1,7 +1,7 @@
 """What a profile's source of videos can do: the section `videos`.
 
 A source is a pydantic model. Either it lists questions on videos that exist
-(`storm.videos.questions.sources.Questions`), or it builds the stage that makes them.
+(`storm.videos.questions.sources.QuestionSource`), or it builds the stage that makes them.
 """
 
 from __future__ import annotations

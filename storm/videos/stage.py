@@ -15,7 +15,7 @@ from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.records import Rejected, VideoSample
-from storm.videos.questions.sources import Questions, Sampled
+from storm.videos.questions.sources import QuestionSet, QuestionSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,12 @@ class QuestionVideos(VideoStage):
     """Questions of the user's; every video is decoded once before it is let in."""
 
     version: ClassVar[int] = 1
-    source: Questions = runtime_field(None)  # its rows enter by `external_inputs` and the item keys
+    source: QuestionSource = runtime_field(
+        None
+    )  # its rows enter by `external_inputs` and the item keys
 
     @cached_property
-    def _read(self) -> Sampled:
+    def _read(self) -> QuestionSet:
         return self.source.samples()
 
     def external_inputs(self) -> dict[str, str]:
@@ -72,10 +74,10 @@ class QuestionVideos(VideoStage):
                 yield Rejected(id=item_id, reason=problem.reason, detail=problem.detail)
 
     def _problem(self, store: Store, path: Path, sample: VideoSample) -> UnreadableVideo | None:
-        from storm.videos.decoding.decode import check
+        from storm.videos.decoding.decode import verify_decodable
 
         try:
-            check(path)
+            verify_decodable(path)
             self.locate(store, sample)
         except UnreadableVideo as e:
             return e

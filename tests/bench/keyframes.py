@@ -1,12 +1,11 @@
 """What keyframes find, and what they cost.
 
-Costs are CPU seconds of one thread on the real clips of ../shared/clips (without them: on planted
-videos), the best of some rounds, all sides in turn. The targets hold for all clips together.
+Costs are CPU seconds of one thread on planted videos, the best of some rounds, all sides in turn.
+The targets hold for all videos together.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,18 +14,22 @@ import cv2
 import numpy as np
 import torch  # noqa: F401 - decord loaded before it makes it crash
 
-from storm.keyframes.base import Choice
-from storm.keyframes.fast import FastSelector
+from storm.keyframes.base import Selection
 from storm.keyframes.motion import MotionSelector
+from storm.keyframes.packet_size import PacketSizeSelector
 from storm.keyframes.scenes import ScenesSelector
 from storm.keyframes.signals import measure
 from storm.keyframes.uniform import UniformSelector
-from storm.videos.decoding.decode import check, fetch, interval_middles, probe, stream
+from storm.videos.decoding.decode import (
+    decode_in_order,
+    fetch_frames,
+    interval_midpoints,
+    verify_decodable,
+)
+from storm.videos.decoding.probe import probe
 from tests.bench.measure import Row, at_least
 from tests.keyframes.planted import KINDS, plant
 
-CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "clips"
-WHOLE = r"(baby_reading|baseball|bigbuckbunny|bikes|guitar|pancake|peppers|yoga)\.(mp4|mkv)"
 ROUNDS = 3
 VIDEOS = 10  # planted ones for each k
 
@@ -38,7 +41,7 @@ def recall(folder: Path) -> Iterator[Row]:
         videos = [plant(folder / f"{k}-{seed}.mp4", seed, k - 2) for seed in seeds]
         selectors = {
             "motion": MotionSelector.Config(k=k).build(),
-            "fast": FastSelector.Config(k=k).build(),
+            "packet_size": PacketSizeSelector.Config(k=k).build(),
             "PySceneDetect middles": ScenesSelector.Config(k=k).build(),
             "uniform": UniformSelector.Config(k=k).build(),
         }
@@ -55,25 +58,23 @@ def recall(folder: Path) -> Iterator[Row]:
 
 
 def speed(folder: Path) -> Iterator[Row]:
-    """Keyframes of real clips against decoding them and no more."""
+    """Keyframes of videos against only decoding them."""
     import decord
 
     cv2.setNumThreads(1)
-    paths = [path for path in CLIPS.glob("*") if re.fullmatch(WHOLE, path.name)]
-    if not paths:
-        paths = [plant(folder / f"{n}.mp4", n, 6).path for n in range(4)]
+    paths = [plant(folder / f"{n}.mp4", n, 6).path for n in range(4)]
     infos = {path: probe(path) for path in sorted(paths)}
-    motion, fast = MotionSelector.Config().build(), FastSelector.Config().build()
+    motion, packet_size = MotionSelector.Config().build(), PacketSizeSelector.Config().build()
 
     def decode(path: Path) -> None:
-        for _ in stream(path, infos[path]):
+        for _ in decode_in_order(path, infos[path]):
             pass
 
-    def choose(path: Path) -> list[Choice]:
+    def choose(path: Path) -> list[Selection]:
         info, config = probe(path), motion.config
         times = info.pts_seconds
         signals = measure(
-            stream(path, info), times, config.edge_px, config.flow_hz, config.rest_frames
+            decode_in_order(path, info), times, config.edge_px, config.flow_hz, config.rest_frames
         )
         return motion.choose(signals, np.array(times))
 
@@ -83,14 +84,14 @@ def speed(folder: Path) -> Iterator[Row]:
         detect(str(path), AdaptiveDetector())
 
     def asked(path: Path) -> list[int]:
-        middles = interval_middles(infos[path].duration_seconds, 18)
+        middles = interval_midpoints(infos[path].duration_seconds, 18)
         return [infos[path].nearest(t) for t in middles]
 
     def seek(path: Path) -> None:
-        fetch(path, infos[path], asked(path), 512, verified=True)
+        fetch_frames(path, infos[path], asked(path), 512, verified=True)
 
     def by_decord(path: Path) -> None:
-        size = infos[path].target(512)
+        size = infos[path].geometry(512)
         reader = decord.VideoReader(
             str(path), num_threads=1, width=size.width_px, height=size.height_px
         )
@@ -98,11 +99,11 @@ def speed(folder: Path) -> Iterator[Row]:
 
     sides: dict[str, Callable[[Path], object]] = {
         "decode": decode,
-        "check": check,
+        "check": verify_decodable,
         "motion, choice alone": choose,
         "motion": lambda path: motion.select("v", path),
-        "fast": lambda path: fast.select("v", path, verified=True),
-        "fast, choice alone": lambda path: fast.choose(probe(path)),
+        "packet_size": lambda path: packet_size.select("v", path, verified=True),
+        "packet_size, choice only": lambda path: packet_size.choose(probe(path)),
         "AdaptiveDetector": adaptive,
         "18 frames by seeking": seek,
         "18 frames by decord": by_decord,
@@ -118,8 +119,8 @@ def speed(folder: Path) -> Iterator[Row]:
         ("motion, choice alone", "decode", 0.6),
         ("motion", "decode", 0.0),
         ("motion", "AdaptiveDetector", 1.0),
-        ("fast, choice alone", "decode", 2.0),
-        ("fast", "decode", 0.0),
+        ("packet_size, choice only", "decode", 2.0),
+        ("packet_size", "decode", 0.0),
         ("18 frames by seeking", "18 frames by decord", 0.0),
     ):
         ratio = total[against] / total[name]

@@ -15,10 +15,10 @@ from storm.benchmarks.scoring import aggregate, score
 from storm.benchmarks.table_dataset import read_table
 from storm.benchmarks.types import AnsweredQuestion, DatasetLocation, LoadedQuestions
 from storm.errors import ConfigError, DataError
-from storm.videos.decoding.decode import decode_all
 from storm.videos.decoding.encode import encode_mp4
 from tests.benchmarks import folders
 from tests.benchmarks.docs import doc_of
+from tests.videos.reading import decode_all
 
 
 def load(name: str, build: Callable[..., None], root: Path, *more: Any) -> LoadedQuestions:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from teaching import NO_SETUP
 
-from storm.keyframes.fast import FastSelector
 from storm.keyframes.motion import MotionSelector
+from storm.keyframes.packet_size import PacketSizeSelector
 from storm.keyframes.uniform import UniformSelector
 from storm.shell_game.render import render
 from storm.shell_game.scene import World, sample_scenes
@@ -48,7 +48,7 @@ def test_motion_finds_planted_events_and_uniform_does_not(videos: list[Planted],
 
 @pytest.mark.integration
 def test_fast_finds_more_than_uniform(videos: list[Planted], k: int):
-    fast, uniform = FastSelector.Config(k=k).build(), UniformSelector.Config(k=k).build()
+    fast, uniform = PacketSizeSelector.Config(k=k).build(), UniformSelector.Config(k=k).build()
     found = recall(videos, lambda p: fast.select("v", p).pts_seconds)
     assert found > recall(videos, lambda p: uniform.select("v", p).pts_seconds)
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from storm.keyframes.registration import register_to_rest, whole_pixel_shifts
+from storm.keyframes.static_reference import register_to_reference, whole_pixel_shifts
 
 
 def picture(seed=0, size=64):
@@ -27,7 +27,7 @@ def test_half_pixels_are_found_though_half_of_the_picture_moves():
     shifts = [(0, 0), (0, 0), (0, 0), (2.5, -1.5), (-3.5, 0.5), (0, 4), (0, 0)]
     frames = [shifted(image, *s) for s in shifts]
     frames[3][20:50, 20:50] = other[20:50, 20:50]
-    found = register_to_rest(np.stack(frames), 6)
+    found = register_to_reference(np.stack(frames), 6)
     assert np.abs(found.shifts_px - np.array(shifts)).max() <= 0.5
     assert found.difference.argmax() == 3
     assert found.difference[3] > 5 * np.delete(found.difference, 3).max()

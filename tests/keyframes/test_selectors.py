@@ -1,23 +1,22 @@
 """Every selector on real files; then what is special to each."""
 
-from pathlib import Path
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
-from storm.keyframes.base import Choice, fill_gaps
-from storm.keyframes.fast import FastSelector
+from storm.keyframes.base import Selection, fill_with_coverage
 from storm.keyframes.motion import MotionSelector
+from storm.keyframes.packet_size import PacketSizeSelector
 from storm.keyframes.query import QuerySelector, relevance
 from storm.keyframes.scenes import ScenesSelector
 from storm.keyframes.uniform import UniformSelector
 from storm.shell_game.render import render
 from storm.shell_game.scene import World, sample_scenes
-from storm.videos.decoding.decode import decode_all
 from storm.videos.decoding.encode import encode_mp4, unjpeg
+from tests.videos.reading import decode_all, rotate
 
-CLIPS = Path(__file__).resolve().parents[2].parent / "shared" / "clips"
 WORLD = World()
 
 
@@ -28,7 +27,9 @@ def game(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=[MotionSelector, UniformSelector, ScenesSelector, FastSelector, "query"])
+@pytest.fixture(
+    params=[MotionSelector, UniformSelector, ScenesSelector, PacketSizeSelector, "query"]
+)
 def make(request):
     """Settings to a selector."""
     if request.param != "query":
@@ -78,15 +79,14 @@ def test_no_video_is_an_error_with_a_reason(make, tmp_path):
         make().select("v", path)
 
 
-@pytest.mark.parametrize("name", ["bikes.mp4", "rotated90.mov", "unordered.mov"])
-def test_real_clips(make, name):
-    if not CLIPS.is_dir():
-        pytest.skip("the real clips are not here")
-    row = make().select("v", CLIPS / name)
+def test_a_rotated_video_is_upright_and_scaled_down(make, tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (9, 90, 160, 3)).astype(np.uint8)
+    frames = frames.repeat(4, 1).repeat(4, 2)
+    encode_mp4(tmp_path / "wide.mp4", frames, 10)
+    path = rotate(tmp_path / "wide.mp4", tmp_path / "rotated.mp4", 1)
+    row = make().select("v", path)
     assert 3 <= len(row.images) <= 16
-    assert max(unjpeg(row.images[0]).shape) <= 512
-    if name == "rotated90.mov":
-        assert unjpeg(row.images[0]).shape[:2] == (512, 288)
+    assert unjpeg(row.images[0]).shape[:2] == (512, 288)
 
 
 def test_motion_finds_the_reveal_and_every_swap(game):
@@ -132,14 +132,20 @@ def test_motion_of_a_long_clip_has_onsets_and_ends(tmp_path):
     assert row.reasons.count("coverage") >= 2
 
 
-def test_cuts_of_a_real_clip_become_keyframes():
-    if not CLIPS.is_dir():
-        pytest.skip("the real clips are not here")
-    for selector in (MotionSelector.Config().build(), FastSelector.Config().build()):
-        row = selector.select("v", CLIPS / "bikes.mp4")
+def test_cuts_become_keyframes(tmp_path):
+    """Six shots of textured grounds of their own colors, each panned by a pixel a frame."""
+    path, cuts = tmp_path / "shots.mp4", (30, 76, 137, 187, 242)
+    rng, frames = np.random.default_rng(0), []
+    for start, end in pairwise((0, *cuts, 250)):
+        tiles = rng.integers(30, 200, 3) + rng.integers(-20, 20, (96, 320, 3))
+        ground = np.kron(tiles, np.ones((2, 2, 1))).astype(np.uint8)
+        frames += [ground[:, t : t + 320] for t in range(end - start)]
+    encode_mp4(path, np.stack(frames), 25)
+    for selector in (MotionSelector.Config().build(), PacketSizeSelector.Config().build()):
+        row = selector.select("v", path)
         shots = [round(p * 25) for p, r in zip(row.pts_seconds, row.reasons) if r == "shot"]
-        assert set(shots) >= {30, 76, 137, 187, 242}
-    middles = ScenesSelector.Config(k=6).build().select("v", CLIPS / "bikes.mp4")
+        assert set(shots) >= set(cuts)
+    middles = ScenesSelector.Config(k=6).build().select("v", path)
     shots = [round(p * 25) for p, r in zip(middles.pts_seconds, middles.reasons) if r == "shot"]
     assert shots == [15, 53, 106, 162, 214, 246]
 
@@ -169,7 +175,7 @@ def test_relevance_is_relative_to_the_video(siglip, game):
 
 
 def test_fast_takes_regular_key_frames_for_no_cuts():
-    from storm.keyframes.fast import _cuts
+    from storm.keyframes.packet_size import _cuts
 
     assert [c.index for c in _cuts([0, 60, 120, 180])] == []
     assert [c.index for c in _cuts([0, 60, 95, 155, 215])] == [95]
@@ -179,6 +185,6 @@ def test_fast_takes_regular_key_frames_for_no_cuts():
 
 def test_gaps_are_filled_at_the_ends_too():
     times = np.arange(11) / 10
-    filled = fill_gaps([Choice(5, "shot", 1.0)], times, 3)
+    filled = fill_with_coverage([Selection(5, "shot", 1.0)], times, 3)
     assert sorted(c.index for c in filled) == [2, 5, 8] or len(filled) == 3
-    assert len(fill_gaps([Choice(0, "first", 1.0)], times, 99)) == 11
+    assert len(fill_with_coverage([Selection(0, "first", 1.0)], times, 99)) == 11

@@ -3,9 +3,9 @@
 import numpy as np
 
 from storm.keyframes.peaks import Peak, apart, find_peaks, smoothed
-from storm.keyframes.registration import distance_from_rest
 from storm.keyframes.shots import find_cuts
 from storm.keyframes.signals import _histogram
+from storm.keyframes.static_reference import distance_from_reference
 
 
 def test_peaks_and_prominences():
@@ -65,9 +65,9 @@ def test_rest_is_what_a_clip_comes_back_to_again_and_again():
     ground = np.kron(rng.integers(40, 200, (9, 16)), np.ones((5, 5))).astype(np.uint8)
     back = np.stack([ground] * 48)
     back[np.arange(48) % 6 > 2, 10:30, 20:50] = 250
-    distance = distance_from_rest(planes(back), 64, 0.1)
+    distance = distance_from_reference(planes(back), 64, 0.1)
     assert distance is not None
     assert ((distance > distance.max() / 2) == (np.arange(48) % 6 > 2)).all()
     away = back.copy()
     away[24:, 5:40, 5:70] = 255 - ground[5:40, 5:70]  # it stays another picture
-    assert distance_from_rest(planes(away), 64, 0.1) is None
+    assert distance_from_reference(planes(away), 64, 0.1) is None

@@ -13,14 +13,6 @@ from storm.videos.decoding.encode import encode_mp4
 
 
 @pytest.fixture(scope="session")
-def clips() -> Path:
-    folder = Path(__file__).resolve().parents[3] / "shared" / "clips"
-    if not folder.is_dir():
-        pytest.skip("the real clips of ../shared/clips are not there")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """54 frames of 64 x 64 at 12 a second, H.264."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"

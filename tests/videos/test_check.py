@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from crashing_checks import crash_on_one
 
 from storm.artifacts.make import execute
 from storm.artifacts.store import Store
@@ -58,8 +57,8 @@ def test_everything_is_counted_and_each_problem_has_a_sample(
     assert found["resolutions"] == {"32x32": 2, "48x32": 1, "64x32": 1}
     assert (found["codecs"], found["fps"]["median"]) == ({"h264": 4}, 12.0)
     assert found["same_bytes"] == [["0.mp4", "copy.mp4"]]
-    problems = {r: (p["questions"], p["samples"][0]["id"]) for r, p in found["problems"].items()}
-    assert problems == {"damaged": (1, "q4"), "no_answer": (1, "q6"), "not_a_video": (1, "q5")}
+    rejected = {r: (p["questions"], p["samples"][0]["id"]) for r, p in found["rejected"].items()}
+    assert rejected == {"damaged": (1, "q4"), "no_answer": (1, "q6"), "not_a_video": (1, "q5")}
     assert sum(found["splits"].values()) == 4
     assert not found["would_pass"]
 
@@ -105,26 +104,17 @@ def test_damage_inside_is_found_by_decoding(
     code, out = run(capsys, str(path), "--json", "--decode")
     found = json.loads(out)
     assert found["every_frame_decoded"]
-    assert list(found["problems"]) == ["damaged"]
+    assert list(found["rejected"]) == ["damaged"]
     assert code == 0, "one bad question of several may be"
 
 
 def test_a_video_that_kills_its_child_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storm.videos.questions.check.look_at_videos", crash_on_one)
+    monkeypatch.setattr("storm.videos.questions.check.summarize_video", crash_on_one)
     source = QuestionFile(questions=str(mine), columns={"question": "prompt"})  # pyright: ignore
     found = check_questions(source, decode=False, workers=2, share=0.05)
-    bad = {p.id: p.reason for p in found.problems}
-    assert bad["q1"] == "signal_9"
+    reasons = {r.id: r.reason for r in found.rejected}
+    assert reasons["q1"] == "signal_9"
     assert {"0.mp4", "2.mp4"} <= found.videos.keys()
-
-
-def crash_on_one(paths: dict[str, str], decode: bool, emit: Any) -> None:
-    from storm.videos.questions.check import look_at_videos
-
-    for name, path in paths.items():
-        if name == "1.mp4":
-            os.kill(os.getpid(), signal.SIGKILL)
-        look_at_videos({name: path}, decode, emit)
 
 
 @pytest.mark.parametrize(

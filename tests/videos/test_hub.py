@@ -13,7 +13,7 @@ import pytest
 
 from storm.errors import DataError
 from storm.videos.decoding.encode import encode_mp4
-from storm.videos.questions.hub import QuestionDataset
+from storm.videos.questions.hub import HFQuestionSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -72,7 +72,7 @@ def save(folder: Path, form: str, made: datasets.Dataset) -> Path:
 )
 def test_every_local_form_is_read(root: Path, form: str) -> None:
     path = save(root, form, datasets.Dataset.from_dict(rows()))
-    source = QuestionDataset(questions=str(path), root=str(root))
+    source = HFQuestionSource(questions=str(path), root=str(root))
     samples, rejected, *_ = source.samples()
     assert [(s.id, s.video_id, s.answer) for s in samples] == [
         ("a", "clips/0.mp4", "A"),
@@ -88,9 +88,9 @@ def test_other_columns_and_formats(root: Path) -> None:
     named["prompt"] = named.pop("question")
     path = save(root, "saved", datasets.Dataset.from_dict(named))
     with pytest.raises(DataError, match="expected a column 'question'"):
-        QuestionDataset(questions=str(path), root=str(root)).samples()
+        HFQuestionSource(questions=str(path), root=str(root)).samples()
     columns: Any = {"question": "prompt"}
-    assert QuestionDataset(questions=str(path), root=str(root), columns=columns).samples()[0]
+    assert HFQuestionSource(questions=str(path), root=str(root), columns=columns).samples()[0]
 
     video_r1 = {
         "problem_id": [1],
@@ -102,7 +102,7 @@ def test_other_columns_and_formats(root: Path) -> None:
     }
     (root / "r1").mkdir()
     path = save(root / "r1", "parquet file", datasets.Dataset.from_dict(video_r1))
-    (sample,) = QuestionDataset(questions=str(path), root=str(root)).samples()[0]
+    (sample,) = HFQuestionSource(questions=str(path), root=str(root)).samples()[0]
     assert (sample.id, sample.answer, sample.options) == ("1", "B", ("here", "there"))
 
 
@@ -121,12 +121,12 @@ def test_a_video_feature_gives_its_path_and_never_its_bytes(root: Path) -> None:
     )
     pq.write_table(made.data.table, root / "videos.parquet")
     path = root / "videos.parquet"
-    samples, rejected, *_ = QuestionDataset(questions=str(path), root=str(root)).samples()
+    samples, rejected, *_ = HFQuestionSource(questions=str(path), root=str(root)).samples()
     assert [(s.id, s.video_id) for s in samples] == [("b", "clips/1.mp4")]
     assert [(r.id, r.reason) for r in rejected] == [("a", "embedded_video"), ("c", "missing")]
     plain = rows(video=[b"\0\0", b"\0", b""])
     pq.write_table(pa.table(plain), root / "bytes.parquet")
-    source = QuestionDataset(questions=str(root / "bytes.parquet"), root=str(root))
+    source = HFQuestionSource(questions=str(root / "bytes.parquet"), root=str(root))
     assert {r.reason for r in source.samples()[1]} == {"embedded_video"}
 
 
@@ -134,8 +134,8 @@ def test_the_hub_needs_a_commit_and_is_read_from_its_cache_offline(
     root: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"40 hex digits.*revision 'main'"):
-        QuestionDataset(questions="some/set", root=str(root), revision="main").samples()
-    source = QuestionDataset(questions="some/set", root=str(root), revision=COMMIT)
+        HFQuestionSource(questions="some/set", root=str(root), revision="main").samples()
+    source = HFQuestionSource(questions="some/set", root=str(root), revision=COMMIT)
     with pytest.raises(DataError, match="expected the data set 'some/set'"):
         source.samples()
     snapshot = tmp_path / "hub" / "datasets--some--set" / "snapshots" / COMMIT
@@ -143,7 +143,7 @@ def test_the_hub_needs_a_commit_and_is_read_from_its_cache_offline(
     datasets.Dataset.from_dict(rows()).to_parquet(str(snapshot / "train.parquet"))
     assert len(source.samples()[0]) == 2
     with pytest.raises(DataError, match="name it as root"):
-        QuestionDataset(questions="some/set", revision=COMMIT).samples()
+        HFQuestionSource(questions="some/set", revision=COMMIT).samples()
 
 
 def test_nothing_of_a_data_set_is_run(root: Path) -> None:
@@ -152,7 +152,7 @@ def test_nothing_of_a_data_set_is_run(root: Path) -> None:
     canary = root / "canary"
     (folder / "bad.py").write_text(f"open({str(canary)!r}, 'w')")
     with pytest.raises(DataError, match="expected a data set with the split 'train'"):
-        QuestionDataset(questions=str(folder), root=str(root)).samples()
+        HFQuestionSource(questions=str(folder), root=str(root)).samples()
 
     class Evil:
         def __reduce__(self):
@@ -162,7 +162,7 @@ def test_nothing_of_a_data_set_is_run(root: Path) -> None:
 
     (folder / "train.pkl").write_bytes(pickle.dumps(Evil()))
     with pytest.raises(DataError, match="expected a data set"):
-        QuestionDataset(questions=str(folder), root=str(root)).samples()
+        HFQuestionSource(questions=str(folder), root=str(root)).samples()
     assert not canary.exists()
 
 
@@ -170,5 +170,5 @@ def test_nothing_of_a_data_set_is_run(root: Path) -> None:
 def test_a_split_that_is_not_there_is_one_line(root: Path, split: str) -> None:
     path = save(root, "parquet folder", datasets.Dataset.from_dict(rows()))
     with pytest.raises(DataError, match=f"with the split '{split}'") as caught:
-        QuestionDataset(questions=str(path), root=str(root), split=split).samples()
+        HFQuestionSource(questions=str(path), root=str(root), split=split).samples()
     assert "\n" not in str(caught.value)

@@ -298,7 +298,7 @@ def test_a_video_is_decoded_in_one_shard_alone(
     stage = QuestionVideos(source=many(root, film, 60), shards=4)
     store, decoded = Store(tmp_path / "store"), Counter()
     monkeypatch.setattr(
-        "storm.videos.decoding.decode.check", lambda path: decoded.update([path.name])
+        "storm.videos.decoding.decode.verify_decodable", lambda path: decoded.update([path.name])
     )
     planned = plan(stage, store)
 
@@ -346,9 +346,23 @@ def test_a_column_names_the_split(root: Path):
     assert [(r.id, r.reason) for r in rejected] == [("3", "split_conflict")]
 
 
-def test_the_real_questions(clips: Path):
-    samples, rejected, root, _ = QuestionFile(questions=str(clips / "qa.json")).samples()
-    assert (len(samples), rejected, root) == (19, [], clips)
+def test_lettered_options_in_a_json_list(root: Path, film: Path):
+    """Several questions on each of eight videos, as annotators write them."""
+    for n in range(8):
+        (root / f"{n}.mp4").write_bytes(film.read_bytes() + b"\0\0\0\x08free" * (n + 9))
+    entries = [
+        {
+            "id": f"q{n}",
+            "video": f"{n % 8}.mp4",
+            "question": f"What happens at {n}?",
+            "options": ["A. it falls", "B. it rolls", "C. nothing"],
+            "answer": "ABC"[n % 3],
+        }
+        for n in range(19)
+    ]
+    (root / "qa.json").write_text(json.dumps(entries))
+    samples, rejected, found, _ = QuestionFile(questions=str(root / "qa.json")).samples()
+    assert (len(samples), rejected, found) == (19, [], root)
     assert len({s.video_id for s in samples}) == 8
     assert not any(option.startswith("A.") for s in samples for option in s.options)
     assert {s.split for s in samples} == {"train", "test"}

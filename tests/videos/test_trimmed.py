@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from storm.errors import UnreadableVideo
-from storm.videos.decoding.decode import check, decode_all, decode_at
+from storm.videos.decoding.decode import verify_decodable
+from tests.videos.reading import decode_all, decode_at
 
 
 def trimmed(film: Path, path: Path, start_seconds: float, *, rest: bool) -> Path:
@@ -44,7 +45,7 @@ def test_a_clip_trimmed_off_a_key_frame_is_whole(
         at = data.index(b"elst") + 12
         data[at : at + 4] = struct.pack(">I", round(seconds * 1000))
         path.write_bytes(data)
-    info = check(path)
+    info = verify_decodable(path)
     shown = decode_all(path)
     assert info.frames == len(shown.pixels) == (30 if seconds is None else 13)
     assert np.array_equal(shown.pixels, decode_all(film).pixels[30:][: info.frames])
@@ -55,4 +56,4 @@ def test_a_clip_trimmed_off_a_key_frame_is_whole(
         assert sought.pts_seconds == read.pts_seconds == tuple(asked)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UnreadableVideo, match="damaged"):
-        check(path)
+        verify_decodable(path)

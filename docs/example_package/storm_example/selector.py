@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from storm.keyframes.base import Choice, SelectorConfig, make_keyframes
-from storm.records import Keyframes
+from storm.keyframes import FrameSelector, SelectedFrames, Selection, SelectorConfig
+
+if TYPE_CHECKING:
+    from storm.videos.decoding.probe import VideoInfo
 
 
-class EndsSelector:
+class EndsConfig(SelectorConfig):
+    """The bounds `k` and `image_edge_px` come from `SelectorConfig`."""
+
+    kind: str = "ends"
+
+    def build(self, device: str = "cpu") -> EndsSelector:
+        """Return the selector; called once in each child process."""
+        return EndsSelector(self)
+
+
+class EndsSelector(FrameSelector[EndsConfig]):
     """Select the two ends of a video."""
 
-    class Config(SelectorConfig):
-        """The bounds `k` and `image_edge_px` come from `SelectorConfig`."""
+    Config = EndsConfig
 
-        kind: Literal["ends"] = "ends"
-
-        def build(self, device: str = "cpu") -> EndsSelector:
-            """Return the selector; called once in each child process."""
-            return EndsSelector(self)
-
-    def __init__(self, config: Config):
-        self.config = config
-
-    def select(
-        self, video_id: str, path: Path, *, verified: bool = False, questions: Sequence[str] = ()
-    ) -> Keyframes:
-        """Return the keyframes of one video; raises UnreadableVideo."""
-        from storm.videos.decoding.decode import probe
-
-        info = probe(path)
-        last = len(info.pts_seconds) - 1
-        choices = [Choice(0, "first", 1.0), Choice(last, "last", 1.0)][: self.config.k]
-        edge = self.config.image_edge_px
-        return make_keyframes(video_id, path, info, choices, edge, verified=verified)
+    def select_frames(
+        self, path: Path, info: VideoInfo, *, verified: bool, questions: Sequence[str]
+    ) -> SelectedFrames:
+        """Return the indices of the frames, with a reason and a score of each."""
+        ends = [Selection(0, "first", 1.0), Selection(info.frames - 1, "last", 1.0)]
+        return SelectedFrames(ends[: self.config.k])

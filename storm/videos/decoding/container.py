@@ -1,4 +1,4 @@
-"""Before a decoder sees a file: is it a regular file, a video container, and whole?
+"""Container detection: whether a path is a regular file, a video container, and not cut off.
 
 Nothing here needs a codec, and nothing that could block (a FIFO, a device) is opened.
 """
@@ -21,40 +21,41 @@ _SIGNATURES = (
 )
 
 
-def recognise(path: Path) -> str:
-    """The container's name as FFmpeg calls it, from the file's first bytes.
+def detect_container(path: Path) -> str:
+    """Return FFmpeg's name of the container, detected from the file's first bytes.
 
-    Raises `UnreadableVideo` with the reason `missing`, `not_a_file`, `no_permission`,
-    `empty_file`, `not_a_video` or, where the container says it is longer than the file, `damaged`.
+    Raises:
+        UnreadableVideo: With the reason `missing`, `not_a_file`, `no_permission`, `empty_file`,
+            `not_a_video` or, if the container says that it is longer than the file, `damaged`.
     """
     try:
-        mode = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         raise UnreadableVideo("missing", f"expected a video file, found nothing: {path}") from None
     except PermissionError:
         raise UnreadableVideo("no_permission", f"may not look at {path}") from None
     except (OSError, ValueError) as error:  # a link that points at itself, a name with a NUL
         raise UnreadableVideo("missing", f"can't look at {str(path)!r}: {error}") from None
-    if not stat.S_ISREG(mode.st_mode):
-        kind = "directory" if stat.S_ISDIR(mode.st_mode) else "pipe, socket or device"
-        raise UnreadableVideo("not_a_file", f"expected a regular file, found a {kind}: {path}")
-    if mode.st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        found = "directory" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"
+        raise UnreadableVideo("not_a_file", f"expected a regular file, found a {found}: {path}")
+    if status.st_size == 0:
         raise UnreadableVideo("empty_file", f"expected a video, found 0 bytes: {path}")
     try:
         with path.open("rb") as file:
             head = file.read(400)
-            container = _by_magic(head)
+            container = _container_of(head)
             if container is None:
                 raise UnreadableVideo(
                     "not_a_video", f"expected a video container, found {head[:12]!r}: {path}"
                 )
-            _refuse_cut(path, container, file, mode.st_size, head)
+            _check_not_cut(path, container, file, status.st_size, head)
     except PermissionError:
         raise UnreadableVideo("no_permission", f"may not read {path}") from None
     return container
 
 
-def _by_magic(head: bytes) -> str | None:
+def _container_of(head: bytes) -> str | None:
     if head[4:8] in _ISO_BOXES:
         return "mp4"
     if head[:4] == b"RIFF" and head[8:11] == b"AVI":
@@ -66,7 +67,7 @@ def _by_magic(head: bytes) -> str | None:
     return next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
 
 
-def _refuse_cut(path: Path, container: str, file: BinaryIO, size: int, head: bytes) -> None:
+def _check_not_cut(path: Path, container: str, file: BinaryIO, size: int, head: bytes) -> None:
     if container == "mp4":
         end = _end_of_boxes(file, size)
     elif container == "avi":
@@ -82,7 +83,7 @@ def _refuse_cut(path: Path, container: str, file: BinaryIO, size: int, head: byt
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """Where the last top-level box of an ISO file says it ends (fragments are boxes too)."""
+    """Return the offset at which the last top-level box ends (fragments are boxes too)."""
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -99,7 +100,7 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
 
 
 def _end_of_segment(head: bytes, size: int) -> int:
-    """Where the first segment of a Matroska file says it ends."""
+    """Return the offset at which the first Matroska segment says that it ends."""
     length, position = _vint(head, 4)
     position += length or 0
     if head[position : position + 4] != b"\x18\x53\x80\x67":
@@ -109,7 +110,7 @@ def _end_of_segment(head: bytes, size: int) -> int:
 
 
 def _vint(data: bytes, position: int) -> tuple[int | None, int]:
-    """An EBML number and the place after it; None stands for unknown."""
+    """Return an EBML number (None if unknown) and the offset after it."""
     if position >= len(data) or data[position] == 0:
         return None, position + 1
     width = 9 - data[position].bit_length()

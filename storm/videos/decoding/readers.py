@@ -1,8 +1,7 @@
-"""Under `storm.videos.decode`: a file opened strictly, its packets, its frames, its pixels.
+"""PyAV in strict mode: a file's packets, its frames and their RGB pixels.
 
-Whatever the codec would conceal is an error here. (decord, which jumps to frames by itself, gives
-damaged ones without a word, and is no faster than seeking: 10 of 12 files with flipped bits came
-back complete.)
+Whatever the codec would conceal is an error here. (decord returns damaged frames without an error,
+for 10 of 12 files with flipped bits, and is no faster than seeking.)
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from storm.errors import UnreadableVideo
 
 @dataclass(frozen=True)
 class Limits:
-    """What a video may ask of the machine before it is refused, and the least it must offer."""
+    """Bounds on a video, checked before and while it is decoded."""
 
     max_duration_seconds: float = 3600.0
     max_frames: int = 500_000
@@ -33,26 +32,36 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Target:
-    """The upright size that frames are scaled to, and the turn that makes them upright."""
+class OutputGeometry:
+    """The upright size that frames are scaled to, and the rotation that makes them upright."""
 
     height_px: int
     width_px: int
     quarter_turns: int  # counterclockwise, as np.rot90 counts
 
     @property
-    def stored(self) -> tuple[int, int]:
-        """(height, width) before the turn."""
+    def stored_size(self) -> tuple[int, int]:
+        """(height, width) before the rotation."""
         if self.quarter_turns % 2:
             return self.width_px, self.height_px
         return self.height_px, self.width_px
 
 
 @contextmanager
-def opened(path: Path, container: str, limits: Limits, **options: str) -> Iterator[Any]:
-    """The first video stream (PyAV), its codec set to take concealed damage for an error.
+def open_stream(path: Path, container: str, limits: Limits, **options: str) -> Iterator[Any]:
+    """Open the first video stream, with a codec that reports damage instead of concealing it.
 
-    `options` are FFmpeg's for reading the container.
+    Args:
+        path: A file.
+        container: Its container, as FFmpeg calls it.
+        limits: Bounds on the file.
+        options: FFmpeg's options for reading the container.
+
+    Yields:
+        The `av.VideoStream`.
+
+    Raises:
+        UnreadableVideo: Also for FFmpeg's errors within the `with` block.
     """
     import av
     from av.error import FFmpegError
@@ -80,8 +89,8 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & stream.disposition.attached_pic)
 
 
-def packets_of(stream: Any, limits: Limits) -> Iterator[Any]:
-    """The stream's packets; those marked `is_discard` are there to be decoded, not shown."""
+def iter_packets(stream: Any, limits: Limits) -> Iterator[Any]:
+    """Yield the stream's packets; frames of those marked `is_discard` are not shown."""
     count = 0
     for packet in stream.container.demux(stream):
         if packet.size and packet.is_corrupt:
@@ -93,37 +102,37 @@ def packets_of(stream: Any, limits: Limits) -> Iterator[Any]:
             yield packet
 
 
-def packets_in(path: Path, container: str, limits: Limits) -> int:
-    """How many packets the stream holds, with all that an edit list leaves out (a trimmed mp4)."""
-    with opened(path, container, limits, ignore_editlist="1") as stream:
-        return sum(1 for _ in packets_of(stream, limits))
+def count_packets(path: Path, container: str, limits: Limits) -> int:
+    """Count the stream's packets, with those that an edit list of a trimmed mp4 leaves out."""
+    with open_stream(path, container, limits, ignore_editlist="1") as stream:
+        return sum(1 for _ in iter_packets(stream, limits))
 
 
-def frames_of(stream: Any) -> Iterator[Any]:
-    """Every decoded frame; raises `UnreadableVideo("damaged")` where a frame has errors."""
+def iter_frames(stream: Any) -> Iterator[Any]:
+    """Yield every decoded `av.VideoFrame`; a frame with errors raises `UnreadableVideo`."""
     for index, frame in enumerate(stream.container.decode(stream)):
         if frame.is_corrupt:
             raise UnreadableVideo("damaged", f"frame {index} is corrupt")
         yield frame
 
 
-class Painter:
-    """Turns decoded frames into upright RGB of one size."""
+class RGBConverter:
+    """Converts decoded frames to upright RGB of one size."""
 
-    def __init__(self, target: Target):
+    def __init__(self, geometry: OutputGeometry):
         import av
         from av.video.reformatter import VideoReformatter
 
-        self._target = target
+        self._geometry = geometry
         # before 16, which lmms-eval wants, PyAV scaled with one thread and had no such argument
-        self._alone: dict[str, Any] = (
+        self._threading: dict[str, Any] = (
             {"threads": 1} if int(av.__version__.split(".")[0]) >= 16 else {}
         )
         self._reformatter = VideoReformatter()  # one for all: its tables cost more than a frame
 
     def __call__(self, frame: Any) -> np.ndarray:
-        """(H, W, 3) uint8."""
-        height, width = self._target.stored
+        """Return an `av.VideoFrame` as (H, W, 3) uint8."""
+        height, width = self._geometry.stored_size
         scaled = (frame.height, frame.width) != (height, width)
         rgb = self._reformatter.reformat(
             frame,
@@ -131,25 +140,29 @@ class Painter:
             height=height,
             format="rgb24",
             interpolation="BICUBIC" if scaled else None,
-            **self._alone,
+            **self._threading,
         )
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)
-        return np.rot90(rows[:, : width * 3].reshape(height, width, 3), self._target.quarter_turns)
+        return np.rot90(
+            rows[:, : width * 3].reshape(height, width, 3), self._geometry.quarter_turns
+        )
 
 
-def _empty(count: int, target: Target) -> np.ndarray:
-    return np.empty((count, target.height_px, target.width_px, 3), np.uint8)
+def read_in_order(
+    frames: Iterable[Any], wanted: Sequence[int], geometry: OutputGeometry
+) -> np.ndarray:
+    """Go through all frames and return those at the increasing indices `wanted`.
 
-
-def read_in_order(frames: Iterable[Any], wanted: Sequence[int], target: Target) -> np.ndarray:
-    """(wanted, H, W, 3) uint8 RGB, upright; `wanted` increases. Goes through all frames."""
-    places = {index: place for place, index in enumerate(wanted)}
-    out, paint = _empty(len(places), target), Painter(target)
+    Returns:
+        (wanted, H, W, 3) uint8 RGB, upright.
+    """
+    rows = {index: row for row, index in enumerate(wanted)}
+    pixels, convert = _empty(len(rows), geometry), RGBConverter(geometry)
     for index, frame in enumerate(frames):
-        if index in places:
-            out[places[index]] = paint(frame)
-    return out
+        if index in rows:
+            pixels[rows[index]] = convert(frame)
+    return pixels
 
 
 def read_by_seeking(
@@ -157,28 +170,34 @@ def read_by_seeking(
     container: str,
     ticks: Sequence[int],
     key_ticks: Sequence[int],
-    target: Target,
+    geometry: OutputGeometry,
     limits: Limits,
 ) -> np.ndarray | None:
-    """The frames stored at `ticks` (increasing), decoded from the key frame before each alone.
+    """Decode the frames at the increasing `ticks`, each group from the key frame before it.
 
-    None where seeking doesn't lead to exactly these frames: then read in order.
+    Returns:
+        (ticks, H, W, 3) uint8 RGB, upright; None where seeking doesn't lead to exactly these
+        frames, which must then be read in order.
     """
-    out, paint = _empty(len(ticks), target), Painter(target)
-    found = 0
-    with opened(path, container, limits) as stream:
-        for start, group in groupby(ticks, lambda tick: bisect_right(key_ticks, tick) - 1):
+    pixels, convert = _empty(len(ticks), geometry), RGBConverter(geometry)
+    row = 0
+    with open_stream(path, container, limits) as stream:
+        for key, group in groupby(ticks, lambda tick: bisect_right(key_ticks, tick) - 1):
             wanted = list(group)
-            if start < 0:
+            if key < 0:
                 return None
-            stream.container.seek(key_ticks[start], stream=stream)
-            for frame in frames_of(stream):
+            stream.container.seek(key_ticks[key], stream=stream)
+            for frame in iter_frames(stream):
                 if frame.pts is None or frame.pts > wanted[0]:
                     return None
                 if frame.pts == wanted[0]:
-                    out[found] = paint(frame)
-                    found += 1
+                    pixels[row] = convert(frame)
+                    row += 1
                     wanted.pop(0)
                 if not wanted:
                     break
-    return out if found == len(ticks) else None
+    return pixels if row == len(ticks) else None
+
+
+def _empty(count: int, geometry: OutputGeometry) -> np.ndarray:
+    return np.empty((count, geometry.height_px, geometry.width_px, 3), np.uint8)

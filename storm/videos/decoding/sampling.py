@@ -1,4 +1,4 @@
-"""What the student sees of a video: the one rule for training, targets and inference."""
+"""Frame sampling: the one rule for training, targets and inference."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_serializer
+from pydantic import PositiveFloat, PositiveInt
 
+from storm.config import FrozenModel
 from storm.errors import UnreadableVideo
+from storm.videos.decoding.decode import fetch_frames, interval_midpoints
+from storm.videos.decoding.folder import FrameFolder
+from storm.videos.decoding.probe import probe
 from storm.videos.frames import VideoFrames
 
 
@@ -24,30 +28,20 @@ class Segment:
     frames_fps: float | None = None  # of a folder of frames, in order of their names
 
 
-class FrameSampling(BaseModel):
-    """`frames` frames at the middles of equal intervals of time.
+class FrameSampling(FrozenModel):
+    """`frames` frames at the midpoints of equal intervals of time.
 
     A student trained with one rule and asked with another loses tens of points: every stage that
     shows the student a video uses this one.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     frames: PositiveInt = 18
     size_px: PositiveInt | None = None  # longest edge at most; None leaves the size
     fps: PositiveFloat | None = None  # so many frames a second, but at most `frames`
     max_pixels: PositiveInt | None = None  # of a frame
 
-    @model_serializer(mode="wrap")
-    def _as_before(self, dump: Any) -> dict[str, Any]:
-        """Without the later rules where they are not used: what was made before them stays valid.
-
-        It is so in checkpoints, and in the identity of stages.
-        """
-        late = {name for name in ("fps", "max_pixels") if getattr(self, name) is None}
-        return {name: value for name, value in dump(self).items() if name not in late}
-
     def identity(self) -> dict[str, Any]:
+        """Return what a stage's identity holds of it."""
         return self.model_dump()
 
     def sample(self, video: Path | Segment, *, verified: bool = False) -> VideoFrames:
@@ -60,9 +54,6 @@ class FrameSampling(BaseModel):
         Raises:
             UnreadableVideo: With a reason such as `missing`, `damaged` or `clip_outside`.
         """
-        from storm.videos.decoding.decode import fetch, probe
-        from storm.videos.decoding.folder import FrameFolder
-
         began = time.perf_counter()
         segment = Segment(video) if isinstance(video, Path) else video
         if segment.frames_fps is not None:
@@ -75,14 +66,12 @@ class FrameSampling(BaseModel):
             start, times = self._times(segment, info.duration_seconds)
             edge = self._max_edge(info.height_px, info.width_px)
             indices = [info.nearest(pts) for pts in times]
-            frames = fetch(segment.path, info, indices, edge, verified=verified)
+            frames = fetch_frames(segment.path, info, indices, edge, verified=verified)
         from_start = tuple(max(0.0, pts - start) for pts in frames.pts_seconds)
         return VideoFrames(frames.pixels, from_start, time.perf_counter() - began)
 
     def _times(self, segment: Segment, duration: float) -> tuple[float, tuple[float, ...]]:
-        """Where the part starts, and the times to look at, from the video's start."""
-        from storm.videos.decoding.decode import interval_middles
-
+        """Return the segment's start and the times to sample, from the video's start."""
         start, end = segment.clip_seconds or (0.0, duration)
         if start >= duration:
             raise UnreadableVideo(
@@ -92,10 +81,10 @@ class FrameSampling(BaseModel):
         count = self.frames
         if self.fps is not None:
             count = max(1, min(count, round(length * self.fps)))
-        return start, tuple(start + middle for middle in interval_middles(length, count))
+        return start, tuple(start + midpoint for midpoint in interval_midpoints(length, count))
 
     def _max_edge(self, height_px: int, width_px: int) -> int | None:
-        """The longest edge that both bounds allow; None where neither is set."""
+        """Return the longest edge that both bounds allow; None if neither is set."""
         edges = [] if self.size_px is None else [self.size_px]
         if self.max_pixels is not None:
             shrink = min(1.0, math.sqrt(self.max_pixels / (height_px * width_px)))
@@ -103,9 +92,13 @@ class FrameSampling(BaseModel):
         return min(edges, default=None)
 
     def resize(self, frames: np.ndarray) -> np.ndarray:
-        """Frames (T, H, W, 3) uint8 that were drawn, as if they came from a 4:2:0 file by `sample`.
+        """Resize rendered frames as if `sample` read them from a 4:2:0 file, without compression.
 
-        The compression alone is missing.
+        Args:
+            frames: (T, H, W, 3) uint8 RGB.
+
+        Returns:
+            (T, H', W', 3) uint8 RGB.
         """
         import av
         from av.video.reformatter import VideoReformatter
@@ -114,11 +107,11 @@ class FrameSampling(BaseModel):
         longest = max(height, width)
         scale = min(1.0, (self._max_edge(height, width) or longest) / longest)
         size = {"height": round(height * scale), "width": round(width * scale)}
-        coded, shown = VideoReformatter(), VideoReformatter()
+        encoder, decoder = VideoReformatter(), VideoReformatter()
         resized = []
         for pixels in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            frame = coded.reformat(frame, format="yuv420p")
-            frame = shown.reformat(frame, **size, format="rgb24", interpolation="BICUBIC")
+            frame = encoder.reformat(frame, format="yuv420p")
+            frame = decoder.reformat(frame, **size, format="rgb24", interpolation="BICUBIC")
             resized.append(frame.to_ndarray())
         return np.stack(resized)

@@ -1,80 +1,102 @@
-"""A look at a question set before anything runs: what is there, and what would be refused."""
+"""What a question set holds before anything runs, and what a run would reject."""
 
 from __future__ import annotations
 
+import functools
 import statistics
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storm.artifacts.stage import OnEvent
 from storm.errors import ChildFailed, UnreadableVideo
-from storm.process.run_child import Event, run_child
+from storm.process.worker_pool import WorkerPool
 from storm.records import Rejected, VideoSample
-from storm.videos.questions.sources import Questions
+from storm.videos.decoding.prefetch import MAX_MEMORY_BYTES
+from storm.videos.questions.sources import QuestionSource
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a question set holds. `problems` are questions that a run would refuse."""
+class VideoSummary:
+    """What `storm check` says about one readable video."""
+
+    container: str
+    codec: str
+    duration_seconds: float
+    fps: float
+    height_px: int
+    width_px: int
+
+
+@dataclass(frozen=True)
+class QuestionSetReport:
+    """What a question set holds.
+
+    Attributes:
+        samples: Questions whose video is readable.
+        rejected: Questions that a run would quarantine.
+        videos: The readable videos by id.
+        size_bytes: Size of the readable videos.
+        images: Questions about images, which a run leaves out.
+        every_frame_decoded: Whether more than the packets and one frame were read.
+        quarantine_share: Share of the questions that a run may lose.
+    """
 
     samples: list[VideoSample]
-    problems: list[Rejected]
-    videos: dict[str, dict[str, Any]]  # of each readable one, by id: what `probe` says
-    decoded: bool  # whether every frame was looked at
-    share: float  # of questions that a run may lose
-    bytes_: int  # of the readable videos
-    images: int  # questions on pictures, which a run leaves out
+    rejected: list[Rejected]
+    videos: dict[str, VideoSummary]
+    size_bytes: int
+    images: int
+    every_frame_decoded: bool
+    quarantine_share: float
 
     @property
     def questions(self) -> int:
-        return len(self.samples) + len(self.problems)
+        """The number of questions, good or rejected."""
+        return len(self.samples) + len(self.rejected)
 
     @property
     def passes(self) -> bool:
-        """Whether a run would go on: as a stage decides it."""
-        bad = len(self.problems)
-        few = bad <= self.share * self.questions or (bad <= 1 and self.questions > 1)
+        """Whether a run would go on, by the rule of stages."""
+        lost = len(self.rejected)
+        few = lost <= self.quarantine_share * self.questions or (lost <= 1 and self.questions > 1)
         return bool(self.samples) and few
 
-    def as_json(self, samples: int) -> dict[str, Any]:
-        """JSON of it all, with so many samples of each problem."""
-        found = self.videos.values()
+    def as_json(self, examples: int) -> dict[str, Any]:
+        """Return the report as JSON, with this many examples of each reason."""
+        videos = self.videos.values()
         by_reason: dict[str, list[Rejected]] = defaultdict(list)
-        for problem in self.problems:
-            by_reason[problem.reason].append(problem)
+        for question in self.rejected:
+            by_reason[question.reason].append(question)
         return {
             "questions": self.questions,
             "good": len(self.samples),
             "image_questions_left_out": self.images,
             "splits": _counts(s.split for s in self.samples),
             "open_questions": sum(not s.options for s in self.samples),
-            "videos": len(self.videos),
-            "bytes": self.bytes_,
-            "duration_seconds": _spread([v["duration_seconds"] for v in found]),
-            "fps": _spread([v["fps"] for v in found]),
-            "resolutions": _counts(f"{v['width_px']}x{v['height_px']}" for v in found),
-            "codecs": _counts(v["codec"] for v in found),
-            "containers": _counts(v["container"] for v in found),
+            "videos": len(videos),
+            "bytes": self.size_bytes,
+            "duration_seconds": _spread([v.duration_seconds for v in videos]),
+            "fps": _spread([v.fps for v in videos]),
+            "resolutions": _counts(f"{v.width_px}x{v.height_px}" for v in videos),
+            "codecs": _counts(v.codec for v in videos),
+            "containers": _counts(v.container for v in videos),
             "same_bytes": self.same_bytes(),
-            "problems": {
+            "rejected": {
                 reason: {
-                    "questions": len(several),
-                    "samples": [{"id": p.id, "detail": p.detail} for p in several[:samples]],
+                    "questions": len(group),
+                    "samples": [{"id": r.id, "detail": r.detail} for r in group[:examples]],
                 }
-                for reason, several in sorted(by_reason.items(), key=lambda x: -len(x[1]))
+                for reason, group in sorted(by_reason.items(), key=lambda item: -len(item[1]))
             },
-            "every_frame_decoded": self.decoded,
-            "quarantine_share": self.share,
+            "every_frame_decoded": self.every_frame_decoded,
+            "quarantine_share": self.quarantine_share,
             "would_pass": self.passes,
         }
 
     def same_bytes(self) -> list[list[str]]:
-        """Groups of videos that are one file under several names."""
+        """Return groups of videos that are one file under several names."""
         names: dict[str, set[str]] = defaultdict(set)
         for sample in self.samples:
             names[sample.video_sha256].add(sample.video_id)
@@ -82,105 +104,81 @@ class Finding:
 
 
 def check_questions(
-    source: Questions, *, decode: bool, workers: int, share: float, stall_seconds: float = 120
-) -> Finding:
-    """Read the entries and look at every video, in child processes.
+    source: QuestionSource,
+    *,
+    decode: bool,
+    workers: int,
+    share: float,
+    timeout_seconds: float = 120,
+) -> QuestionSetReport:
+    """Read the entries, and every video in child processes.
 
-    `decode`: every frame, as a run does before it lets a video in; else only the packets and one
-    frame. Raises `DataError` if the question set as a whole can't be read.
+    Args:
+        source: The question set.
+        decode: Decode every frame, as a run does; else read only the packets and one frame.
+        workers: Child processes.
+        share: Share of the questions that a run may lose.
+        timeout_seconds: For one video.
+
+    Raises:
+        DataError: If the question set as a whole can't be read.
     """
-    samples, problems, root, images = source.samples()
+    samples, rejected, root, images = source.samples()
     paths = {s.video_id: root / s.video_path for s in samples}
-    found: dict[str, dict[str, Any]] = {}
-
-    def note(event: Event) -> None:
-        if "video" in event:
-            found[event["video"]] = event
-
-    names = sorted(paths)
-    parts = [names[n::workers] for n in range(min(workers, len(names)))]
-    with tempfile.TemporaryDirectory() as logs, ThreadPoolExecutor(max(1, len(parts))) as threads:
-        jobs = [
-            threads.submit(
-                _look,
-                {name: str(paths[name]) for name in part},
-                decode,
-                Path(logs) / f"{number}.log",
-                stall_seconds,
-                note,
-            )
-            for number, part in enumerate(parts)
-        ]
-        for job in jobs:
-            job.result()
-    readable = {name: found[name] for name in names if "reason" not in found[name]}
+    videos: dict[str, VideoSummary] = {}
+    faults: dict[str, UnreadableVideo] = {}
+    with WorkerPool[Path, VideoSummary](
+        functools.partial(summarize_video, decode=decode),
+        workers=workers,
+        timeout_seconds=timeout_seconds,
+        memory_bytes=MAX_MEMORY_BYTES,
+    ) as pool:
+        futures = {name: pool.submit(paths[name]) for name in sorted(paths)}
+        for name, future in futures.items():
+            try:
+                videos[name] = future.result()
+            except UnreadableVideo as fault:
+                faults[name] = fault
+            except ChildFailed as end:
+                faults[name] = UnreadableVideo(end.reason, f"{paths[name]}: {end}")
     for sample in samples:
-        if (bad := found[sample.video_id]) and "reason" in bad:
-            problems.append(Rejected(id=sample.id, reason=bad["reason"], detail=bad["detail"]))
-    return Finding(
-        samples=[s for s in samples if s.video_id in readable],
-        problems=problems,
-        videos=readable,
-        decoded=decode,
-        share=share,
-        bytes_=sum(paths[name].stat().st_size for name in readable),
+        if (fault := faults.get(sample.video_id)) is not None:
+            rejected.append(Rejected(id=sample.id, reason=fault.reason, detail=fault.detail))
+    return QuestionSetReport(
+        samples=[s for s in samples if s.video_id in videos],
+        rejected=rejected,
+        videos=videos,
+        size_bytes=sum(paths[name].stat().st_size for name in videos),
         images=images,
+        every_frame_decoded=decode,
+        quarantine_share=share,
     )
 
 
-def _look(
-    paths: dict[str, str], decode: bool, log: Path, stall_seconds: float, note: OnEvent
-) -> None:
-    """Look at videos in a child; one that kills it is named, and a new child takes the rest."""
-    pending = dict(paths)
+def summarize_video(path: Path, *, decode: bool) -> VideoSummary:
+    """Probe a video or decode all of it; runs in a worker process."""
+    from storm.videos.decoding.decode import verify_decodable
+    from storm.videos.decoding.probe import probe
 
-    def follow(event: Event) -> None:
-        pending.pop(event["video"], None)
-        note(event)
-
-    while pending:
-        try:
-            run_child(
-                look_at_videos,
-                (pending, decode),
-                on_event=follow,
-                log=log,
-                stall_seconds=stall_seconds,
-            )
-        except ChildFailed as death:  # videos come in order: it was at the first that is left
-            name = next(iter(pending))
-            follow({"video": name, "reason": death.reason, "detail": f"{paths[name]}: {death}"})
-
-
-def look_at_videos(paths: dict[str, str], decode: bool, emit: OnEvent) -> None:
-    """One event for each video, in order. Runs in a child process."""
-    from storm.videos.decoding.decode import check, probe
-
-    for name, path in paths.items():
-        try:
-            info = (check if decode else probe)(path)
-        except UnreadableVideo as error:
-            emit({"video": name, "reason": error.reason, "detail": error.detail})
-            continue
-        emit(
-            {
-                "video": name,
-                "container": info.container,
-                "codec": info.codec,
-                "duration_seconds": round(info.duration_seconds, 3),
-                "fps": round(info.fps, 3),
-                "height_px": info.height_px,
-                "width_px": info.width_px,
-            }
-        )
+    info = (verify_decodable if decode else probe)(path)
+    return VideoSummary(
+        container=info.container,
+        codec=info.codec,
+        duration_seconds=round(info.duration_seconds, 3),
+        fps=round(info.fps, 3),
+        height_px=info.height_px,
+        width_px=info.width_px,
+    )
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda found: (-found[1], found[0])))
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {}
-    found = {"least": min(values), "median": statistics.median(values), "most": max(values)}
-    return {name: round(value, 3) for name, value in found.items()} | {"sum": round(sum(values), 3)}
+    spread = {"least": min(values), "median": statistics.median(values), "most": max(values)}
+    return {name: round(value, 3) for name, value in spread.items()} | {
+        "sum": round(sum(values), 3)
+    }

@@ -15,7 +15,7 @@ from storm.errors import BackendMissing, DataError
 from storm.records import Rejected
 from storm.videos.questions.formats import EmbeddedVideo
 from storm.videos.questions.rows import Entry
-from storm.videos.questions.sources import Questions
+from storm.videos.questions.sources import QuestionSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ROW_FILES = ("*.parquet", "*.arrow", "*.json", "*.jsonl", "*.csv", "README.md")
 
 
-class QuestionDataset(Questions):
+class HFQuestionSource(QuestionSource):
     """`questions`: a local folder or file, or `owner/name` on the hub."""
 
     kind: Literal["datasets"] = "datasets"

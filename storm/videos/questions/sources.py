@@ -19,7 +19,7 @@ from storm.artifacts.hash_cache import cached_sha256
 from storm.config import Split
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, VideoSample
-from storm.videos.decoding.container import recognise
+from storm.videos.decoding.container import detect_container
 from storm.videos.questions.formats import (
     BadEntry,
     Columns,
@@ -33,16 +33,16 @@ from storm.videos.questions.rows import Entry, read_entries
 from storm.videos.questions.splits import assign_splits
 
 
-class Sampled(NamedTuple):
-    """What became of a question set's entries."""
+class QuestionSet(NamedTuple):
+    """A question set after its videos were located."""
 
     samples: list[VideoSample]  # in the set's order
     rejected: list[Rejected]
     root: Path  # what the samples' paths are relative to
-    images: int  # entries on a picture: nobody asked for them, so they are not rejected
+    images: int  # entries about an image: they are left out and not rejected
 
 
-class Questions(BaseModel):
+class QuestionSource(BaseModel):
     """Questions about videos under one root, wherever their entries come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,7 +100,7 @@ class Questions(BaseModel):
         rejected = _renamed(rejected, questions, duplicates) + duplicates
         return questions, rejected, len(good) - len(asked)
 
-    def samples(self) -> Sampled:
+    def samples(self) -> QuestionSet:
         """Every question with its video looked at, but not decoded."""
         questions, rejected, images = self.read()
         root = self.root_path()
@@ -134,7 +134,7 @@ class Questions(BaseModel):
                     answer=question.answer,
                 )
             )
-        return Sampled(samples, rejected, root, images)
+        return QuestionSet(samples, rejected, root, images)
 
     def _refuse_missing_columns(self, entries: list[Entry]) -> None:
         found = {name for entry in entries for name in entry.fields}
@@ -166,7 +166,7 @@ class Questions(BaseModel):
         return chosen
 
 
-class QuestionFile(Questions):
+class QuestionFile(QuestionSource):
     """A file: JSON, JSON lines or CSV."""
 
     kind: Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"] = "auto"
@@ -205,7 +205,7 @@ def _look_at(root: Path, written: str) -> tuple[str, str] | Rejected:
     if os.path.commonpath([inside, real]) != inside:
         return refuse("path_leaves_root", f"{written!r} is a link to outside of {root}")
     try:
-        recognise(Path(real))
+        detect_container(Path(real))
         return video_id, cached_sha256(Path(real))
     except UnreadableVideo as error:
         return refuse(error.reason, error.detail)

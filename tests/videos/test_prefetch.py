@@ -7,13 +7,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from troubled_sampling import Troubled
 
 from storm.errors import UnreadableVideo
-from storm.videos.decoding.prefetch import PrefetchDecoder
+from storm.videos.decoding import prefetch
+from storm.videos.decoding.prefetch import PrefetchDecoder, sample_isolated
 from storm.videos.decoding.sampling import FrameSampling, Segment
 from storm.videos.frames import VideoFrames
+
+SAMPLING = FrameSampling(frames=4, size_px=32)
 
 
 def segments(*names: str) -> list[Segment]:
@@ -72,57 +76,18 @@ def test_a_look_that_comes_twice_in_a_row_is_decoded_once() -> None:
     assert first is second
 
 
-@pytest.mark.parametrize(
-    ("sampling", "clip", "times"),
-    [
-        (FrameSampling(frames=4), None, (0.25, 0.75, 1.25, 1.75)),
-        (FrameSampling(frames=9, fps=2.0), None, (0.25, 0.75, 1.25, 1.75)),
-        (FrameSampling(frames=3, fps=2.0), None, (0.25, 1.0, 1.75)),
-        (FrameSampling(frames=2), (1.0, 2.0), (0.25, 0.75)),
-        (FrameSampling(frames=2), (1.0, 90.0), (0.25, 0.75)),
-    ],
-)
-def test_times_of_frames(
-    clip_path: Path,
-    sampling: FrameSampling,
-    clip: tuple[float, float] | None,
-    times: tuple[float, ...],
+def test_frames_are_those_of_the_same_rule_here(film: Path) -> None:
+    frames, expected = sample_isolated(SAMPLING, film), SAMPLING.sample(film)
+    assert np.array_equal(frames.pixels, expected.pixels)
+    assert frames.pts_seconds == expected.pts_seconds
+    assert frames.decode_seconds > 0
+
+
+def test_faults_keep_their_reason(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames = sampling.sample(Segment(clip_path, clip))
-    assert len(frames) == len(times)
-    assert frames.pts_seconds == pytest.approx(times, abs=0.13), (
-        "the nearest frame of a video of 4 a second"
-    )
-
-
-def test_pixel_bounds_keep_the_shape(clip_path: Path) -> None:
-    (_, height, width, _) = FrameSampling(frames=1, max_pixels=800).sample(clip_path).pixels.shape
-    assert 600 <= height * width <= 800
-    assert abs(width / height - 48 / 32) < 0.1
-    (_, *small, _) = (
-        FrameSampling(frames=1, size_px=12, max_pixels=800).sample(clip_path).pixels.shape
-    )
-    assert max(small) == 12
-
-
-def test_a_clip_that_begins_after_the_end_is_named(clip_path: Path) -> None:
-    with pytest.raises(UnreadableVideo, match="clip_outside"):
-        FrameSampling(frames=2).sample(Segment(clip_path, (5.0, 6.0)))
-
-
-def test_rules_that_are_not_used_leave_no_trace() -> None:
-    assert FrameSampling(frames=3).model_dump() == {"frames": 3, "size_px": None}
-    used = FrameSampling(frames=3, fps=1.0, max_pixels=9)
-    assert FrameSampling(**used.model_dump()) == used
-
-
-@pytest.fixture(scope="module")
-def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two seconds, 4 frames a second, 32 x 48."""
-    import numpy as np
-
-    from storm.videos.decoding.encode import encode_mp4
-
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    encode_mp4(path, np.random.default_rng(0).integers(0, 255, (8, 32, 48, 3), np.uint8), fps=4)
-    return path
+    with pytest.raises(UnreadableVideo, match=r"missing: .*none\.mp4"):
+        sample_isolated(SAMPLING, tmp_path / "none.mp4")
+    monkeypatch.setattr(prefetch, "MAX_SECONDS", 0.0)
+    with pytest.raises(UnreadableVideo, match=r"timeout: .*film\.mp4"):
+        sample_isolated(SAMPLING, film)
