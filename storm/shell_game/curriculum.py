@@ -20,7 +20,7 @@ from storm.config import LETTERS
 from storm.shell_game.base_clips import load_base_clips
 from storm.shell_game.phases import CurriculumFiles, TextPhase, VisionPhase
 from storm.shell_game.scene import Scene, World, places, question, sample_scenes
-from storm.student.batch import Example, VideoTokens, prompt_of
+from storm.student.example import Example, VideoTokens, prompt_of
 from storm.training.data_order import generator, option_order
 from storm.training.loss import answer_loss
 from storm.training.objectives import Objective, RowSource, StudentWithLoss

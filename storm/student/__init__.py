@@ -12,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storm.student.batch import Batch, Example, VideoTokens, prompt_of
+    from storm.student.batch import Batch
+    from storm.student.example import Example, VideoTokens, prompt_of
     from storm.student.generate import Answer, AttentionMap
     from storm.student.importing import PretrainedConfig
     from storm.student.interventions import (
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "predictor": ("Answering", "Question", "Reply"),
-    "batch": ("Batch", "Example", "VideoTokens", "prompt_of"),
+    "batch": ("Batch",),
+    "example": ("Example", "VideoTokens", "prompt_of"),
     "generate": ("Answer", "AttentionMap"),
     "interventions": (
         "Drop",

@@ -1,4 +1,4 @@
-"""Rows for the student and how they become one batch.
+"""How examples become one batch.
 
 A batch lies in columns, so that every latent step is one slice for all rows:
 
@@ -14,74 +14,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from storm.config import LETTERS
 from storm.errors import DataError
-from storm.records import VideoFeatures
-from storm.tensors import from_numpy, to_numpy
-
-if TYPE_CHECKING:
-    from storm.student.prompts import Prompts
+from storm.student.example import Example
+from storm.student.prompts import Prompts
 
 IGNORED = -100
-
-
-@dataclass(frozen=True)
-class VideoTokens:
-    """What tower and merger make of one video's frames."""
-
-    tokens: torch.Tensor  # (merged tokens, hidden)
-    grid_thw: tuple[int, int, int]  # patches in time, height and width before merging
-    pts_seconds: tuple[float, ...]  # of the frames
-    deepstack: tuple[
-        torch.Tensor, ...
-    ] = ()  # (merged tokens, hidden) a layer, if the family has it
-
-    def packed(self) -> np.ndarray:
-        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
-        return to_numpy(torch.cat([self.tokens, *self.deepstack], 1))
-
-    @classmethod
-    def of(cls, row: VideoFeatures, hidden_size: int) -> VideoTokens:
-        """The inverse of `packed` for a stored row."""
-        packed = from_numpy(row.tokens)
-        if packed.ndim != 2 or packed.shape[1] == 0 or packed.shape[1] % hidden_size:
-            raise DataError(
-                f"expected features of video {row.id!r} as (tokens, n * {hidden_size}), found "
-                f"{tuple(packed.shape)}: make video_features with this student"
-            )
-        tokens, *deepstack = packed.split(hidden_size, dim=1)
-        return cls(tokens, tuple(row.grid_thw), tuple(row.pts_seconds), tuple(deepstack))  # pyright: ignore
-
-
-@dataclass(frozen=True)
-class Example:
-    """One row: what is shown, asked and, in training, answered."""
-
-    videos: tuple[VideoTokens, ...] = ()
-    prompt: str = ""  # the user's text after the videos
-    answer: str | None = None  # None at inference
-    targets: torch.Tensor | None = None  # (K, hidden): fed in teacher forcing, aligned with
-    latent_video: VideoTokens | None = None  # K tokens to feed where there are no targets
-    use_latents: bool = True
-    system: str | None = None  # the system's turn, instead of the family's own; '' for none
-
-    @property
-    def feed(self) -> torch.Tensor | None:
-        """What teacher forcing shows in the latent span, (K, hidden)."""
-        if self.targets is not None or self.latent_video is None:
-            return self.targets
-        return self.latent_video.tokens
-
-
-def prompt_of(question: str, options: Sequence[str] = ()) -> str:
-    """The user's text: the question, then its options with letters, a line each."""
-    lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]
-    return "\n".join([question, *lines])
 
 
 @dataclass(frozen=True)
@@ -106,7 +48,6 @@ class Batch:
     all_latent: bool  # every row uses latents
     any_latent: bool
     all_feed: bool  # every row that uses latents has something to feed
-    has_answers: bool
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -125,7 +66,6 @@ class Batch:
             labels=torch.full_like(self.ids[:, :1], IGNORED).expand(-1, width + more),
             video_mask=torch.cat([self.video_mask[:, :width], no], 1),
             latent_mask=torch.cat([no.new_zeros(len(self), width), no], 1),
-            has_answers=False,
         )
 
     def to(self, device: torch.device | str) -> Batch:
@@ -206,7 +146,6 @@ def collate(examples: Sequence[Example], prompts: Prompts) -> Batch:
         all_latent=all(latent),
         any_latent=any(latent),
         all_feed=all(f for f, uses in zip(fed, latent, strict=True) if uses),
-        has_answers=all(answered),
     )
 
 

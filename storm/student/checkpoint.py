@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -19,15 +19,16 @@ from safetensors.torch import load_file, save_file
 
 from storm.artifacts.fs import write_atomic
 from storm.errors import ConfigError
-from storm.student.files import GENERATE_FILE, HEAD_FILE, require_folder
+from storm.student.files import DTYPES, GENERATE_FILE, HEAD_FILE, require_folder
 from storm.student.latent_head import CheckpointSection
-from storm.student.student import Student
+from storm.student.model import LatentModel
 from storm.videos.decoding.sampling import FrameSampling
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+M = TypeVar("M", bound=LatentModel)
 
 
-def save(student: Student, path: Path) -> None:
+def save(student: LatentModel, path: Path) -> None:
+    """Write a student's folder, as the module says."""
     from transformers import GenerationConfig
 
     section = CheckpointSection(
@@ -60,22 +61,23 @@ def record_sampling(path: Path, sampling: FrameSampling) -> None:
     write_atomic(path / "config.json", text.encode())
 
 
-def load(path: Path, *, dtype: str, device: str, k: int | None) -> Student:
+def load(path: Path, cls: type[M], *, dtype: str, device: str, k: int | None) -> M:
+    """Return the `cls` that `save` wrote; raises ConfigError."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     if dtype not in DTYPES:
-        raise ConfigError(f"expected a dtype of {sorted(DTYPES)}, found {dtype!r}")
+        raise ConfigError(f"expected a dtype of {list(DTYPES)}, found {dtype!r}")
     section = read_section(path)
     section.require(k)
     try:
         model: Any = AutoModelForImageTextToText.from_pretrained(
             path,
-            dtype=DTYPES[dtype],
+            dtype=getattr(torch, dtype),
             device_map=device,  # straight there: ranks needn't hold a copy each in host memory
             local_files_only=True,
         )
         processor = AutoProcessor.from_pretrained(path, local_files_only=True)
-        student = Student(model, processor, section.latent, section.sampling)
+        student = cls(model, processor, section.latent, section.sampling)
         if any(True for _ in student.head.parameters()):
             student.head.load_state_dict(load_file(path / HEAD_FILE))
     except (OSError, SafetensorError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,11 +11,9 @@ from storm.student.attention import PromptKV, StepKV, key_bias
 from storm.student.batch import Batch
 from storm.student.interventions import Intervention
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
+from storm.student.model import LatentModel
 from storm.student.rollout import run_prefix
 from storm.student.timing import Clock, Timings
-
-if TYPE_CHECKING:
-    from storm.student.student import Student
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,7 @@ class _Front:
         following = self.position[:, None] + torch.arange(count, device=self.position.device)
         return following.expand(3, -1, -1)
 
-    def feed(self, student: Student, embeds: torch.Tensor) -> None:
+    def feed(self, student: LatentModel, embeds: torch.Tensor) -> None:
         """Read vectors (B, T, d)."""
         count = embeds.shape[1]
         self.step = StepKV(self.prefix, self.step, self.bias)
@@ -76,7 +73,7 @@ class _Front:
 
 @torch.no_grad()
 def generate(
-    student: Student,
+    student: LatentModel,
     batch: Batch,
     mode: str,
     intervention: Intervention | None,
@@ -84,6 +81,7 @@ def generate(
     sweeps: int | None = None,
     attention: bool = False,
 ) -> list[Answer]:
+    """Return greedy answers to a batch's prompts; see `Student.generate`."""
     if mode not in ("direct", "latent"):
         raise ConfigError(f"expected mode 'direct' or 'latent', found {mode!r}")
     if mode == "direct" and intervention is not None:
@@ -98,6 +96,7 @@ def generate(
         )
     if max_new_tokens < 1:
         raise ConfigError(f"expected at least one new token, found {max_new_tokens = }")
+    batch = batch.to(student.device)
     clock = Clock(student.device)
     start, _, end = student.prompts.latent_ids
     span = student.k + 2 if mode == "latent" else 0
@@ -136,7 +135,7 @@ def generate(
 
 
 def _think(
-    student: Student,
+    student: LatentModel,
     batch: Batch,
     front: _Front,
     end_marker: torch.Tensor,
@@ -190,7 +189,7 @@ def _maps(weights: dict[int, torch.Tensor], batch: Batch) -> list[AttentionMap]:
 
 
 def _speak(
-    student: Student, front: _Front, max_new_tokens: int
+    student: LatentModel, front: _Front, max_new_tokens: int
 ) -> tuple[list[list[int]], list[list[float]]]:
     """Greedy tokens of each row, and the probability of each choice, the turn's end too."""
     rows = len(front.hidden)

@@ -32,10 +32,10 @@ class PretrainedConfig(BaseModel):
 
     def build(self, folder: Path) -> None:
         """Write the student into `folder`, as `Student.save_pretrained` does."""
+        import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
         from storm.student.adapters import ADAPTERS
-        from storm.student.checkpoint import DTYPES
         from storm.student.student import Student
 
         require_folder(self.path)
@@ -43,7 +43,7 @@ class PretrainedConfig(BaseModel):
             raise ConfigError(f"expected weights as *.safetensors in {self.path}, found none")
         processor: Any = AutoProcessor.from_pretrained(self.path, local_files_only=True)
         model: Any = AutoModelForImageTextToText.from_pretrained(
-            self.path, dtype=DTYPES[self.dtype], local_files_only=True
+            self.path, dtype=getattr(torch, self.dtype), local_files_only=True
         )
         if model.config.model_type not in ADAPTERS:
             raise ConfigError(

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from storm.errors import ConfigError
 from storm.student.attention import PromptKV, StepKV
-
-if TYPE_CHECKING:
-    from storm.student.student import Student
+from storm.student.model import LatentModel
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Jacobi:
 
 
 def latents_before_last_sweep(
-    student: Student,
+    student: LatentModel,
     prefix: PromptKV,
     hidden: torch.Tensor,
     positions: torch.Tensor,

@@ -17,23 +17,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from storm.errors import ConfigError
-from storm.student.batch import Example, VideoTokens, prompt_of
-from storm.student.generate import Answer, AttentionMap
+from storm.student.example import Example, VideoTokens, prompt_of
+from storm.student.generate import Answer, AttentionMap, generate
 from storm.student.interventions import Intervention
 from storm.student.letters import find_letter
+from storm.student.model import LatentModel
 from storm.student.modes import NEW_TOKENS, Mode
 from storm.student.timing import Clock, Timings
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.frames import VideoFrames
-
-if TYPE_CHECKING:
-    from storm.student.student import Student
 
 REASONING_PROMPT = (
     "Reason about the video step by step before you answer. Write the reasoning between <think> "
@@ -101,10 +98,10 @@ class Answering:
         def new_tokens(self) -> int:
             return self.max_new_tokens or NEW_TOKENS[self.mode]
 
-        def build(self, student: Student) -> Answering:
+        def build(self, student: LatentModel) -> Answering:
             return Answering(self, student)
 
-    def __init__(self, config: Config, student: Student):
+    def __init__(self, config: Config, student: LatentModel):
         self.config, self.student = config, student
 
     @property
@@ -166,7 +163,8 @@ class Answering:
             for at in range(0, len(order), batch):
                 rows = order[at : at + batch]
                 changed = intervention and intervention.of_rows([first + i for i in rows])
-                answers = self.student.generate(
+                answers = generate(
+                    self.student,
                     self.student.collate([window[i].example for i in rows]),
                     "latent" if self.config.mode == "latent" else "direct",
                     changed,

@@ -11,7 +11,7 @@ import numpy as np
 
 from storm.errors import DataError
 from storm.student.adapters import Adapter
-from storm.student.batch import Example, VideoTokens
+from storm.student.example import Example, VideoTokens
 from storm.student.latent_head import LatentConfig
 
 T = TypeVar("T")

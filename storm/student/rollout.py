@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -19,9 +19,7 @@ from storm.errors import ConfigError, DataError
 from storm.student.attention import PromptKV, StepKV, key_bias
 from storm.student.batch import IGNORED, Batch
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
-
-if TYPE_CHECKING:
-    from storm.student.student import Student
+from storm.student.model import LatentModel
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def fed_gradients(gradient: str, k: int) -> list[bool]:
     return [i >= k - int(found[1]) for i in range(k)]
 
 
-def parallel(student: Student, batch: Batch) -> StudentOutput:
+def parallel(student: LatentModel, batch: Batch) -> StudentOutput:
     """One pass; rows that use latents need `feed`."""
     if batch.any_latent and student.k and not batch.all_feed:
         raise DataError(
@@ -87,7 +85,7 @@ def parallel(student: Student, batch: Batch) -> StudentOutput:
 
 
 def rollout(
-    student: Student, batch: Batch, feeding: Feeding = "rollout", gradient: str = "full"
+    student: LatentModel, batch: Batch, feeding: Feeding = "rollout", gradient: str = "full"
 ) -> StudentOutput:
     """Prompt, K latent steps, answer. With `Mixed`, some rows are fed their targets instead."""
     if not batch.all_latent:
@@ -112,7 +110,7 @@ def rollout(
 
 
 def _steps(
-    student: Student, prefix: PromptKV, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
+    student: LatentModel, prefix: PromptKV, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
 ) -> tuple[torch.Tensor, StepKV | None]:
     """Latents (B, K, d), one after another, and the step that read the last but one."""
     latents: list[torch.Tensor] = []
@@ -149,7 +147,7 @@ class _Feed:
 
 
 def run_prefix(
-    student: Student,
+    student: LatentModel,
     batch: Batch,
     width: int,
     weights: dict[int, torch.Tensor] | None = None,
@@ -167,7 +165,7 @@ def run_prefix(
     return prefix, hidden[:, -1:]
 
 
-def refuse_reentrant(student: Student) -> None:
+def refuse_reentrant(student: LatentModel) -> None:
     for layer in student.layers:
         how = getattr(layer, "_gradient_checkpointing_func", None)
         if layer.gradient_checkpointing and getattr(how, "keywords", {}).get("use_reentrant", True):
@@ -178,7 +176,7 @@ def refuse_reentrant(student: Student) -> None:
 
 
 @contextmanager
-def steps_not_checkpointed(student: Student) -> Any:
+def steps_not_checkpointed(student: LatentModel) -> Any:
     """Inside, layers run without checkpointing: the prompt's activations are what is large."""
     flags = [layer.gradient_checkpointing for layer in student.layers]
     for layer in student.layers:
@@ -200,7 +198,7 @@ def _drawn(batch: Batch, feeding: Feeding, k: int) -> torch.Tensor | None:
 
 
 def _output(
-    student: Student, hidden: torch.Tensor, labels: torch.Tensor, latents: torch.Tensor | None
+    student: LatentModel, hidden: torch.Tensor, labels: torch.Tensor, latents: torch.Tensor | None
 ) -> StudentOutput:
     rows, columns = (labels != IGNORED).nonzero(as_tuple=True)
     if not len(rows):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from storm.student.batch import Batch
-    from storm.student.student import StudentOutput
+    from storm.student.rollout import StudentOutput
 
 Loss = tuple[Tensor, dict[str, float]]
 LossFn = Callable[["StudentOutput", "Batch"], Loss]

@@ -19,7 +19,7 @@ from storm.training.data_order import cyclic_derangement, option_order
 from storm.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from storm.student.batch import Example
+    from storm.student.example import Example
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrainingQuestion:
 
     def example(self, number: int) -> Example:
         """Return the question as the student reads it, with option order `number`."""
-        from storm.student.batch import Example, VideoTokens, prompt_of
+        from storm.student.example import Example, VideoTokens, prompt_of
 
         sample = reordered(self.sample, number, self.seed)
         return Example(
