@@ -7,33 +7,15 @@ uint16 holds its bits. `storm.artifacts.arrow` converts rows to Arrow tables and
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from storm.config import LETTERS, Split
 from storm.errors import DataError
-
-
-def _brief_repr(self: Any) -> str:
-    """Return the repr of a row with the sizes of arrays and images, not their contents."""
-    fields = dataclasses.fields(self)
-    values = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields)
-    return f"{type(self).__name__}({values})"
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"<{value.dtype} {value.shape}>"
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_brief, value))})"
-    return repr(value)
+from storm.row_values import brief_repr, is_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +85,7 @@ class Keyframes:
     images: tuple[bytes, ...]
     duration_seconds: float
 
-    __repr__ = _brief_repr
+    __repr__ = brief_repr
 
     def __post_init__(self):
         n = len(self.pts_seconds)
@@ -186,7 +168,7 @@ class VideoFeatures:
     grid_thw: tuple[int, int, int]
     pts_seconds: tuple[float, ...]
 
-    __repr__ = _brief_repr
+    __repr__ = brief_repr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,19 +183,13 @@ class LatentTarget:
     id: str
     latents: np.ndarray
 
-    __repr__ = _brief_repr
+    __repr__ = brief_repr
 
     def __post_init__(self):
         if self.latents.ndim != 2:
             raise DataError(f"expected latents of shape (K, hidden), found {self.latents.shape}")
-        if not _is_finite(self.latents):
+        if not is_finite(self.latents):
             raise DataError("expected finite latents, found NaN or infinity")
-
-
-def _is_finite(array: np.ndarray) -> bool:
-    if array.dtype == np.uint16:  # bits of bfloat16: NaN and infinity have all exponent bits set
-        return bool((array & 0x7F80 != 0x7F80).all())
-    return bool(np.isfinite(array).all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,17 +343,3 @@ class Rejected:
     id: str
     reason: str
     detail: str
-
-
-def digest_of(row: Any) -> str:
-    """Return the sha256 of a row's content, the same in every process."""
-    digest = hashlib.sha256(type(row).__name__.encode())
-    for field in dataclasses.fields(row):
-        value = getattr(row, field.name)
-        digest.update(f"\0{field.name}\0".encode())
-        if isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).data)
-        else:
-            digest.update(repr(value).encode())
-    return digest.hexdigest()

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from storm import records
 from storm.artifacts.arrow import from_table, to_table
 from storm.errors import DataError
-from storm.records import digest_of
+from storm.row_values import digest_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAME = TEXT.filter(str.strip)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeVar
 import pyarrow as pa
 
 from storm.artifacts import arrow as tables
-from storm.records import digest_of
+from storm.row_values import digest_of
 
 _BATCH_ROWS, _BATCH_BYTES = 256, 1 << 20  # of a record batch, at most
 Row = TypeVar("Row")

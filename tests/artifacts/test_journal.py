@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from journals import replay
 
 from storm.artifacts.journal import Entry, Journal, rewrite
-from storm.records import LatentTarget, Rejected, digest_of
+from storm.records import LatentTarget, Rejected
+from storm.row_values import digest_of
 
 
 def entry(number: int) -> Entry:

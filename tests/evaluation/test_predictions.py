@@ -15,7 +15,8 @@ from storm.artifacts.stage import Context
 from storm.artifacts.store import Store
 from storm.evaluation import predictions
 from storm.evaluation.predictions import PredictionsStage, _derangement, _prediction
-from storm.records import Prediction, VideoSample, digest_of
+from storm.records import Prediction, VideoSample
+from storm.row_values import digest_of
 from storm.runtime import Runtime
 from storm.student.letters import extract_letter
 from storm.testing import make_sample

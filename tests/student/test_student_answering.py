@@ -167,7 +167,7 @@ def test_reasoning_is_asked_for_and_taken_off(student: Student, monkeypatch: pyt
     told = dataclasses.replace(
         plain, text=written, token_ids=ids, token_probabilities=chances, confidence=chances[0]
     )
-    monkeypatch.setattr(student, "generate", lambda *_, **__: [told])
+    monkeypatch.setattr("storm.student.predictor.generate", lambda *_, **__: [told])
     (reply,) = by.stream([prepared])
     assert (reply.text, reply.response, reply.letter) == ("B. right", written, "B")
     token = round(1000 * reply.letter_confidence)

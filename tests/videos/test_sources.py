@@ -304,7 +304,14 @@ def test_a_video_is_decoded_in_one_shard_alone(
 
     def quiet(said: object) -> None: ...
 
-    context = Context(store, stage.artifact(store), Runtime(), quiet, quiet, batch=1)
+    context = Context(
+        store=store,
+        artifact=stage.artifact(store),
+        runtime=Runtime(),
+        emit=quiet,
+        begin=quiet,
+        batch=1,
+    )
     for number in range(4):
         ids = [item.id for item in planned.shard(number)]
         assert ids, "the videos are spread over the shards"
