@@ -18,8 +18,6 @@ MOST_LINES, MEDIAN_LINES, FUNCTION_LINES = 350, 110, 60
 LONG_FILES = {  # still to be split
     "tests/artifacts/test_make.py",
     "tests/pipeline/test_assemble.py",
-    "tests/videos/test_decode.py",
-    "tests/videos/test_sources.py",
 }
 # Functions that a reader would miss the whole of, if they were cut.
 LONG_FUNCTIONS = {
@@ -28,7 +26,6 @@ LONG_FUNCTIONS = {
     "storm/cli/score.py:score",
     "storm/benchmarks/lmms_files.py:write_lmms_files",
     "storm/process/run_child.py:run_child",
-    "storm/videos/decoding/decode.py:probe",
     "storm/student/batch.py:collate",  # one pass over the rows of a batch
     "tests/bench/keyframes.py:speed",
 }

@@ -35,7 +35,7 @@ def test_a_name_and_an_import_path_find_the_same_class() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("best", "fast, motion, query, scenes, uniform"),
+        ("best", "motion, packet_size, query, scenes, uniform"),
         ("no_such_package.selectors:Best", "No module named 'no_such_package'"),
         ("storm.keyframes.uniform:Best", "has no attribute 'Best'"),
         ("broken", "at 'broken', found No module named 'no_such_package'"),

@@ -47,9 +47,12 @@ def test_motion_finds_planted_events_and_uniform_does_not(videos: list[Planted],
 
 
 @pytest.mark.integration
-def test_fast_finds_more_than_uniform(videos: list[Planted], k: int):
-    fast, uniform = PacketSizeSelector.Config(k=k).build(), UniformSelector.Config(k=k).build()
-    found = recall(videos, lambda p: fast.select("v", p).pts_seconds)
+def test_packet_size_finds_more_than_uniform(videos: list[Planted], k: int):
+    packet_size, uniform = (
+        PacketSizeSelector.Config(k=k).build(),
+        UniformSelector.Config(k=k).build(),
+    )
+    found = recall(videos, lambda p: packet_size.select("v", p).pts_seconds)
     assert found > recall(videos, lambda p: uniform.select("v", p).pts_seconds)
 
 

@@ -20,6 +20,16 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def root(tmp_path: Path, film: Path) -> Path:
+    """A folder with three videos: a and b have equal bytes, c lies deeper."""
+    folder = tmp_path / "data"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.mp4", "b.mp4", "sub/c.mp4"):
+        (folder / name).write_bytes(film.read_bytes() + b"\0\0\0\x08free" * len(name))
+    return folder
+
+
 def draw(frames: int = 54, height: int = 64, width: int = 64) -> np.ndarray:
     """A bright square that goes from left to right over a grey slope."""
     slope = np.linspace(40, 120, height)[:, None, None] + np.zeros((height, width, 3))

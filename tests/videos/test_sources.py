@@ -1,42 +1,17 @@
-"""Question files: what is read, what is refused, by which name, and how videos are split."""
+"""Question files: what is read, what is rejected, and by which name."""
 
 from __future__ import annotations
 
 import csv
-import json
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from storm.artifacts.plan import plan
-from storm.artifacts.stage import Context
-from storm.artifacts.store import Store
 from storm.errors import DataError
-from storm.runtime import Runtime
 from storm.videos.questions.sources import QuestionFile
-from storm.videos.stage import QuestionVideos
-
-GOOD = {"id": "1", "video": "a.mp4", "question": "What moves?", "options": ["cup", "ball"]}
-
-
-@pytest.fixture
-def root(tmp_path: Path, film: Path) -> Path:
-    """A folder with three videos: a and b have equal bytes, c lies deeper."""
-    folder = tmp_path / "data"
-    (folder / "sub").mkdir(parents=True)
-    for name in ("a.mp4", "b.mp4", "sub/c.mp4"):
-        (folder / name).write_bytes(film.read_bytes() + b"\0\0\0\x08free" * len(name))
-    return folder
-
-
-def lines(root: Path, *entries: dict | str) -> QuestionFile:
-    path = root / "questions.jsonl"
-    text = [e if isinstance(e, str) else json.dumps(GOOD | {"answer": "A"} | e) for e in entries]
-    path.write_text("\n".join(text))
-    return QuestionFile(questions=str(path))
+from tests.videos.question_files import lines
 
 
 def reasons(source: QuestionFile) -> dict[str, str]:
@@ -94,63 +69,6 @@ def test_a_missing_column_is_one_clear_error(root: Path):
         QuestionFile(questions=str(path), columns={"film": "clip"})
     with pytest.raises(ValidationError, match="qestions"):
         QuestionFile(questions=str(path), qestions="x")
-
-
-def test_video_r1(root: Path):
-    entries = [
-        {
-            "problem_id": 7,
-            "problem": "Which?",
-            "data_type": "video",
-            "options": ["A. one", "B. two"],
-            "solution": "<answer>B</answer>",
-            "path": "a.mp4",
-        },
-        {
-            "problem_id": 8,
-            "problem": "How many?",
-            "data_type": "video",
-            "options": [],
-            "solution": "<answer>12</answer>",
-            "path": "b.mp4",
-        },
-        {"problem_id": 9, "problem": "?", "data_type": "image", "solution": "x", "path": "a.png"},
-    ]
-    path = root / "r1.json"
-    entries.append({**entries[-1], "problem_id": 10, "data_type": "audio"})
-    path.write_text(json.dumps(entries))
-    samples, rejected, _, images = QuestionFile(questions=str(path)).samples()
-    assert [(s.id, s.options, s.answer) for s in samples] == [
-        ("7", ("one", "two"), "B"),
-        ("8", (), "12"),
-    ]
-    assert [(r.id, r.reason) for r in rejected] == [("10", "not_a_video_question")]
-    assert images == 1, "nobody asked for it, so it is not rejected"
-
-
-def test_llava_video(root: Path):
-    asked = "<image>\nWhat is held?\nA. A cup.\nB. A ball.\nPlease respond with only the letter."
-    entries = [
-        {
-            "id": "x",
-            "video": "a.mp4",
-            "conversations": [
-                {"from": "human", "value": asked},
-                {"from": "gpt", "value": "B."},
-                {"from": "human", "value": "And why?"},
-                {"from": "gpt", "value": "To throw it."},
-            ],
-        },
-        {"id": "y", "video": "a.mp4", "conversations": [{"from": "human", "value": "Hm?"}]},
-    ]
-    path = root / "llava.json"
-    path.write_text(json.dumps(entries))
-    samples, rejected, *_ = QuestionFile(questions=str(path)).samples()
-    assert [(s.id, s.question, s.options, s.answer) for s in samples] == [
-        ("x/1", "What is held?", ("A cup.", "A ball."), "B"),
-        ("x/2", "And why?", (), "To throw it."),
-    ]
-    assert [(r.id, r.reason) for r in rejected] == [("y", "bad_conversation")]
 
 
 def test_each_bad_entry_has_its_reason_and_the_rest_goes_on(root: Path):
@@ -270,106 +188,3 @@ def test_deeply_nested_json_is_refused(tmp_path: Path):
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="JSON"):
         QuestionFile(questions=str(path)).read()
-
-
-def many(root: Path, film: Path, count: int, **fields) -> QuestionFile:
-    for i in range(count):
-        (root / f"{i}.mp4").write_bytes(film.read_bytes() + b"\0\0\0\x08free" * (i + 1))
-    entries = [{"id": f"{i}-{j}", "video": f"{i}.mp4"} for i in range(count) for j in range(2)]
-    return lines(root, *(e | fields for e in entries))
-
-
-def test_all_questions_of_a_video_share_a_split(root: Path, film: Path):
-    source = many(root, film, 60)
-    samples = source.samples()[0]
-    splits = {s.video_id: s.split for s in samples}
-    assert all(splits[s.video_id] == s.split for s in samples)
-    counts = Counter(splits.values())
-    assert 4 <= counts["test"] <= 24  # 12 expected
-    fewer = many(root, film, 30).samples()[0]
-    assert all(splits[s.video_id] == s.split for s in fewer), "adding videos moves none"
-    reseeded = QuestionFile(questions=source.questions, seed=1).samples()[0]
-    assert {s.video_id: s.split for s in reseeded} != splits
-
-
-def test_a_video_is_decoded_in_one_shard_alone(
-    root: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    stage = QuestionVideos(source=many(root, film, 60), shards=4)
-    store, decoded = Store(tmp_path / "store"), Counter()
-    monkeypatch.setattr(
-        "storm.videos.decoding.decode.verify_decodable", lambda path: decoded.update([path.name])
-    )
-    planned = plan(stage, store)
-
-    def quiet(said: object) -> None: ...
-
-    context = Context(
-        store=store,
-        artifact=stage.artifact(store),
-        runtime=Runtime(),
-        emit=quiet,
-        begin=quiet,
-        batch=1,
-    )
-    for number in range(4):
-        ids = [item.id for item in planned.shard(number)]
-        assert ids, "the videos are spread over the shards"
-        assert len(list(stage.make(ids, context))) == len(ids)
-    assert set(decoded.values()) == {1}
-
-
-def test_equal_bytes_share_a_split(root: Path, film: Path):
-    source = many(root, film, 20)
-    for i in range(20):
-        (root / f"copy{i}.mp4").write_bytes((root / f"{i}.mp4").read_bytes())
-    with open(source.questions, "a") as file:
-        for i in range(20):
-            more = {"id": f"c{i}", "video": f"copy{i}.mp4", "answer": "A"}
-            file.write("\n" + json.dumps(GOOD | more))
-    by_bytes: dict[str, set[str]] = {}
-    for sample in source.samples()[0]:
-        by_bytes.setdefault(sample.video_sha256, set()).add(sample.split)
-    assert all(len(splits) == 1 for splits in by_bytes.values())
-
-
-def test_neither_side_stays_empty(root: Path):
-    for seed in range(30):
-        source = lines(root, {"id": "1"}, {"id": "2", "video": "sub/c.mp4"})
-        source = QuestionFile(questions=source.questions, seed=seed)
-        assert {s.split for s in source.samples()[0]} == {"train", "test"}
-
-
-def test_a_column_names_the_split(root: Path):
-    source = lines(
-        root,
-        {"id": "1", "split": "test"},
-        {"id": "2"},
-        {"id": "3", "split": "train"},
-        {"id": "4", "video": "b.mp4", "split": "Train"},
-    )
-    samples, rejected, *_ = source.samples()
-    assert {s.id: s.split for s in samples} == {"1": "test", "2": "test", "4": "train"}
-    assert [(r.id, r.reason) for r in rejected] == [("3", "split_conflict")]
-
-
-def test_lettered_options_in_a_json_list(root: Path, film: Path):
-    """Several questions on each of eight videos, as annotators write them."""
-    for n in range(8):
-        (root / f"{n}.mp4").write_bytes(film.read_bytes() + b"\0\0\0\x08free" * (n + 9))
-    entries = [
-        {
-            "id": f"q{n}",
-            "video": f"{n % 8}.mp4",
-            "question": f"What happens at {n}?",
-            "options": ["A. it falls", "B. it rolls", "C. nothing"],
-            "answer": "ABC"[n % 3],
-        }
-        for n in range(19)
-    ]
-    (root / "qa.json").write_text(json.dumps(entries))
-    samples, rejected, found, _ = QuestionFile(questions=str(root / "qa.json")).samples()
-    assert (len(samples), rejected, found) == (19, [], root)
-    assert len({s.video_id for s in samples}) == 8
-    assert not any(option.startswith("A.") for s in samples for option in s.options)
-    assert {s.split for s in samples} == {"train", "test"}
