@@ -13,7 +13,8 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import LETTERS, Dtype
 from storm.evaluation.intervention_names import NO_INTERVENTION, SWAP
-from storm.features.video_features import VideoFeaturesStage, load_student
+from storm.features.encoder import load_student
+from storm.features.video_features import VideoFeaturesStage
 from storm.records import Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.student.letters import judge
 from storm.videos.stage import VideoStage

@@ -1,40 +1,24 @@
-"""The stage `video_features`: what the student's frozen vision tower makes of each video."""
+"""The stage `video_features`: videos through the student's frozen vision encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import Dtype
 from storm.errors import UnreadableVideo
+from storm.features.encoder import load_student, vision_encoder_of
 from storm.records import Checkpoint, Rejected, VideoFeatures
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import VideoStage, videos_of
 
 
-def load_student(stage: Stage[Checkpoint], context: Context, dtype: Dtype) -> Any:
-    """The student of a sealed training stage, in eval mode."""
-    from storm.student import Student
-
-    (checkpoint,) = stage.rows(context.store)
-    path = stage.artifact(context.store).path / checkpoint.blob
-    return Student.from_pretrained(path, dtype=dtype, device=context.runtime.device).eval()
-
-
-def tower_of(stage: Stage[Checkpoint], store: Store) -> str:
-    """A digest of a sealed training stage's vision tower: what features depend on."""
-    from storm.student.tower_digest import tower_digest
-
-    (checkpoint,) = stage.rows(store)
-    return tower_digest(stage.artifact(store).path / checkpoint.blob)
-
-
 @dataclass(frozen=True, kw_only=True)
 class VideoFeaturesStage(Stage[VideoFeatures]):
-    """The student's view of each training and test video, made once because the tower is frozen."""
+    """Visual tokens of training and test videos, made once: the vision encoder is frozen."""
 
     name: ClassVar[str] = "video_features"
     row: ClassVar[type] = VideoFeatures
@@ -46,11 +30,13 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
     dtype: Dtype
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        tower = tower_of(self.base, store)
+        """Return each video's id and key: its contents and the vision encoder."""
+        encoder = vision_encoder_of(self.base, store)
         videos = videos_of(self.videos, store, "train", "test")
-        return [(v.video_id, (v.video_sha256, tower)) for v in videos.values()]
+        return [(v.video_id, (v.video_sha256, encoder)) for v in videos.values()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures | Rejected]:
+        """Yield the tokens of each video."""
         student = load_student(self.base, context, self.dtype)
         videos = videos_of(self.videos, context.store, "train", "test")
         for video_id in context.each(ids):

@@ -1,4 +1,4 @@
-"""Latent targets: made by the stage of this name, read again with `load`."""
+"""Latent targets: made by the stage `latent_targets`, read with `load`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ if TYPE_CHECKING:
 
 
 def load(folder: Path | str) -> Targets:
-    """The targets of a sealed artifact, e.g. `artifacts/latent_targets/<fingerprint>`.
+    """Return the targets of a sealed artifact, e.g. `artifacts/latent_targets/<fingerprint>`.
 
-    Raises `NotSealed`, or `StoreError` if a shard is not as it was sealed: each is read once for
-    that. `Targets(paths)` opens shards without a look at their contents.
+    Each shard is read once to verify it; `Targets(paths)` opens shards without that.
+
+    Raises:
+        NotSealed: If the artifact is not complete.
+        StoreError: If a shard has changed since it was sealed.
     """
     from storm.artifacts.artifact import Artifact
     from storm.latent_targets.dataset import Targets

@@ -1,4 +1,4 @@
-"""Targets for a training of any kind: tensors and data sets over memory-mapped shards.
+"""Latent targets as tensors and data sets over memory-mapped shards.
 
 targets = storm.latent_targets.load("artifacts/latent_targets/<fingerprint>")
 targets[7]                       {"id": ..., "latents": (K, hidden)}: a view, nothing is copied
@@ -30,13 +30,18 @@ Item = dict[str, Any]  # id: str, latents: (K, hidden)
 
 
 class Targets:
-    """Rows of `LatentTarget` in the order of their shards. Ids stay in Arrow, latents in the files.
+    """Rows of `LatentTarget` in the order of their shards.
 
-    Pages of the files are mapped copy-on-write: who writes into a tensor changes its own copy.
+    Pages of the files are mapped copy-on-write: writing into a tensor changes only that process's
+    copy.
     """
 
     def __init__(self, paths: Sequence[Path | str]):
-        """Open sealed shards; raises DataError unless all rows have one shape and element type."""
+        """Open sealed shards.
+
+        Raises:
+            DataError: Unless all rows have one shape and element type.
+        """
         self.paths = tuple(Path(path) for path in paths)
         shards = [_open(path) for path in self.paths]
         forms = {(block.dtype, block.shape[1:]) for _, blocks in shards for block in blocks}
@@ -53,24 +58,24 @@ class Targets:
         return int(self._ends[-1])
 
     def __getitem__(self, row: int) -> Item:
-        latents = self.latents(row)  # first: it says what a wrong row is
+        latents = self.latents(row)  # first: it raises the clear IndexError
         return {"id": self.ids[row].as_py(), "latents": latents}
 
     def latents(self, row: int) -> torch.Tensor:
-        """(K, hidden), a view of the mapped file."""
+        """Return the latents (K, hidden) of a row: a view of the mapped file."""
         if not 0 <= row < len(self):
             raise IndexError(f"expected a row from 0 to {len(self) - 1}, found {row}")
         block = int(np.searchsorted(self._ends, row, side="right"))
         return self.blocks[block][row - int(self._ends[block])]  # counted from the block's end
 
     def find(self, ids: Sequence[str] | pa.Array) -> np.ndarray:
-        """The row of each id, int64; -1 where there is none."""
+        """Return the row of each id, int64; -1 for an unknown id."""
         options = pc.SetLookupOptions(self.ids)
         rows = pc.call_function("index_in", [pa.array(ids, pa.string())], options)
         return rows.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
     def epoch(self, seed: int, epoch: int, rank: int = 0, ranks: int = 1) -> Epoch:
-        """What `rank` of `ranks` sees of an epoch: an iterable data set.
+        """Return the part of an epoch that `rank` of `ranks` sees, as an iterable data set.
 
         All ranks together see each row once; workers of a DataLoader share their rank's part.
         """
@@ -79,9 +84,11 @@ class Targets:
         return Epoch(self, epoch_order(len(self), seed, epoch)[rank::ranks])
 
     def dataset(self) -> Dataset:
-        """The same rows for Hugging Face `datasets`, memory-mapped: `id` and `latents`, a list of
-        fixed size K * hidden (bits as uint16 for bfloat16). `ds.data.column("latents")` copies
-        nothing."""
+        """Return the rows as a memory-mapped `datasets.Dataset`.
+
+        Columns are `id` and `latents`, a list of fixed size K * hidden (bits as uint16 for
+        bfloat16). `ds.data.column("latents")` copies nothing.
+        """
         from datasets import Dataset, concatenate_datasets
 
         parts = [Dataset.from_file(str(path)) for path in self.paths]
@@ -92,7 +99,7 @@ class Targets:
 
 
 class Epoch(IterableDataset):
-    """Some rows in their order; see `Targets.epoch`."""
+    """Rows of `Targets` in a given order; see `Targets.epoch`."""
 
     def __init__(self, targets: Targets, rows: np.ndarray):
         self.targets, self.rows = targets, rows
@@ -107,12 +114,12 @@ class Epoch(IterableDataset):
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of all rows in one epoch: a permutation that depends on the arguments alone."""
+    """Return the order of all rows in one epoch: it depends only on the arguments."""
     return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
 def _open(path: Path) -> tuple[pa.ChunkedArray, list[torch.Tensor]]:
-    """Ids of a shard and its blocks of latents, (rows, K, hidden) each; views of one mapping."""
+    """Return a shard's ids and its blocks of latents (rows, K, hidden), views of one mapping."""
     with open(path, "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     data = torch.frombuffer(mapped, dtype=torch.uint8)

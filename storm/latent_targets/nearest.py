@@ -1,4 +1,4 @@
-"""What latent states look like: the nearest training targets, and the frames behind them."""
+"""Nearest training targets of latent states, and the thought-video frames behind them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ class NearestFrame:
 def nearest_targets(
     latents: np.ndarray, targets: Sequence[LatentTarget]
 ) -> list[tuple[str, float]]:
-    """For each of the K latents (K, d), the nearest question's id and the relative distance.
+    """Return the nearest question's id and relative distance for each of the latents (K, d).
 
-    Raises DataError if the targets are of another K or width.
+    Raises:
+        DataError: If the targets have another K or width.
     """
     if not targets or targets[0].latents.shape != latents.shape:
-        found = targets[0].latents.shape if targets else "none"
+        shape = targets[0].latents.shape if targets else "none"
         raise DataError(
-            f"expected targets of the latents' shape {latents.shape}, found {found}: give the "
+            f"expected targets of the latents' shape {latents.shape}, found {shape}: give the "
             "latent_targets that this checkpoint was trained with"
         )
     stacked = np.stack([from_numpy(t.latents).float().numpy() for t in targets])  # (N, K, d)
@@ -49,22 +50,26 @@ def nearest_targets(
     ]
 
 
-def nearest_training_frames(latents: np.ndarray, made: Artifact) -> list[NearestFrame]:
-    """One for each latent (K, d), from the artifact `latent_targets` and its thought videos.
+def nearest_training_frames(latents: np.ndarray, targets: Artifact) -> list[NearestFrame]:
+    """Return the nearest training frame of each latent (K, d).
 
     Slot i of K stands for the i-th of K equal parts of a clip's sampled frames.
+
+    Args:
+        latents: Latent states of one answer.
+        targets: The artifact `latent_targets`; its thought videos are among its inputs.
     """
-    clips = upstream(made, "thought_videos")
-    seen = FrameSampling.model_validate(made.manifest()["configuration"]["sampling"])
-    sampling = FrameSampling(frames=seen.frames)  # at full size: this is for people
+    clips = upstream(targets, "thought_videos")
+    encoded = FrameSampling.model_validate(targets.manifest()["configuration"]["sampling"])
+    sampling = FrameSampling(frames=encoded.frames)  # at full size: this is for people
     blobs: dict[str, Path] = {c.id: clips.path / c.blob for c in clips.rows(ThoughtVideo)}
-    shown: dict[str, np.ndarray] = {}
-    found = []
+    pixels: dict[str, np.ndarray] = {}  # by question
+    nearest = []
     for slot, (question, distance) in enumerate(
-        nearest_targets(latents, list(made.rows(LatentTarget)))
+        nearest_targets(latents, list(targets.rows(LatentTarget)))
     ):
-        if question not in shown:
-            shown[question] = sampling.sample(blobs[question]).pixels
-        frame = shown[question][int((slot + 0.5) * len(shown[question]) / len(latents))]
-        found.append(NearestFrame(slot, question, distance, frame))
-    return found
+        if question not in pixels:
+            pixels[question] = sampling.sample(blobs[question]).pixels
+        middle = int((slot + 0.5) * len(pixels[question]) / len(latents))
+        nearest.append(NearestFrame(slot, question, distance, pixels[question][middle]))
+    return nearest

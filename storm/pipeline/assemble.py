@@ -13,8 +13,9 @@ from __future__ import annotations
 from storm.artifacts.stage import Stage
 from storm.errors import ConfigError
 from storm.evaluation.results import ArmLabel, ResultsStage
+from storm.features.thought_features import ThoughtFeaturesStage
 from storm.keyframes.stage import KeyframesStage
-from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage, ThoughtFeaturesStage
+from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage
 from storm.pipeline.arms import TrainingData, build_direct, build_features, build_storm
 from storm.pipeline.benchmarks import benchmark_stages
 from storm.pipeline.config import PipelineConfig

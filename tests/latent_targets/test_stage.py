@@ -26,7 +26,7 @@ from storm.pipeline.assemble import assemble
 from storm.profiles import load as load_profile
 from storm.runtime import Runtime
 from storm.student import LatentConfig, TinyConfig
-from storm.student.tower_digest import tower_digest
+from storm.student.vision_encoder_digest import vision_encoder_digest
 
 SETTINGS = [
     *("videos.counts.base=4", "videos.counts.train=2", "videos.counts.test=2", "curriculum=[]"),
@@ -132,7 +132,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_tower_is_what_makes_features(
     folder: Path, tmp_path: Path, change: str, same: bool
 ) -> None:
-    before = tower_digest(folder)
+    before = vision_encoder_digest(folder)
     folder = shutil.copytree(folder, tmp_path / "changed")
     if change == "k":
         config = json.loads((folder / "config.json").read_text())
@@ -149,15 +149,15 @@ def test_the_tower_is_what_makes_features(
         name = next(n for n in weights if ("visual." in n) == visual)
         weights[name].view(-1)[0] += 1
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    assert (tower_digest(folder) == before) is same
+    assert (vision_encoder_digest(folder) == before) is same
 
 
 def test_a_folder_without_a_tower_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     save_file({"model.embed.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="no tensor named visual"):
-        tower_digest(tmp_path)
+        vision_encoder_digest(tmp_path)
     data = (folder / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(data[:-100])
     with pytest.raises(DataError, match="more bytes of a tensor"):
-        tower_digest(tmp_path)
+        vision_encoder_digest(tmp_path)

@@ -1,4 +1,4 @@
-"""What a vision tower is: a digest of its weights and of how it is shown pixels."""
+"""Digest of a vision encoder: its weights and the preprocessing of pixels."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from storm.errors import DataError
 _BLOCK = 1 << 20
 
 
-def tower_digest(folder: Path) -> str:
-    """Of a checkpoint's tower and merger: equal digests make equal features of equal frames.
+def vision_encoder_digest(folder: Path) -> str:
+    """Return the digest of a checkpoint's vision encoder and merger.
 
-    The language model and the number of latent steps don't enter. Nothing is loaded: tensors are
-    read as bytes from the safetensors files.
+    Equal digests give equal features of equal frames. The language model and the number of latent
+    steps don't matter. Tensors are hashed as bytes of the safetensors files; no model is loaded.
+
+    Raises:
+        DataError: If there is no vision encoder, or a file is cut short.
     """
     tensors = dict(sorted(_tensors(folder)))
     if not tensors:
-        raise DataError(f"expected a vision tower in {folder}, found no tensor named visual.*")
+        raise DataError(f"expected a vision encoder in {folder}, found no tensor named visual.*")
     processors = {p.name: read_json(p) for p in sorted(folder.glob("*processor*.json"))}
     vision = read_json(folder / "config.json").get("vision_config")
     return digest([vision, processors, tensors])
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, list[Any]]]:
-    """Name of each tensor of the tower, its type, shape and sha256."""
+    """Yield the name of each tensor of the encoder, and its type, shape and sha256."""
     for path in sorted(folder.glob("*.safetensors")):
         with open(path, "rb") as file:
             # the format: length of the header (u64), header (JSON), bytes of the tensors
@@ -44,11 +47,11 @@ def _tensors(folder: Path) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _sha256(file: BinaryIO, size: int) -> str:
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     while size:
         block = file.read(min(size, _BLOCK))
         if not block:
             raise DataError(f"expected {size} more bytes of a tensor, found the end: {file.name}")
-        found.update(block)
+        hasher.update(block)
         size -= len(block)
-    return found.hexdigest()
+    return hasher.hexdigest()
