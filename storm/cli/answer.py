@@ -107,7 +107,7 @@ def answer(
 
 
 def _targets_of(checkpoint: Path, given: Path | None) -> Artifact:
-    """The latent_targets artifact that a checkpoint was trained with."""
+    """Return the latent_targets artifact that a checkpoint was trained with."""
     from storm.artifacts.artifact import artifact_around
     from storm.artifacts.store import upstream
 

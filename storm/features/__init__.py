@@ -1,0 +1,1 @@
+"""Features of videos, as the student's frozen vision encoder sees them."""

@@ -26,7 +26,7 @@ SUPPORT = Path(__file__).parents[1] / "support"
 OPEN = """
 import re, sys, time
 from pathlib import Path
-from storm.latent_targets.loader import Targets, epoch_order
+from storm.latent_targets.dataset import Targets, epoch_order
 
 def own():  # kB, without the pages of mapped files
     return int(re.findall(r"RssAnon:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[0])
