@@ -64,13 +64,13 @@ def answer(
     from storm.student import Answering, Question, Student
     from storm.student.checkpoint import read_section
     from storm.student.files import saved_dtype
-    from storm.student.interventions import named
+    from storm.student.interventions import parse_intervention
     from storm.student.predictor import changed_sampling
     from storm.videos.decoding.prefetch import sample_isolated
 
     section = read_section(checkpoint)
     section.require(k)
-    changed = named(intervention)
+    changed = parse_intervention(intervention)
     require_device(device)
     os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
     sampling, shown = None, ()

@@ -62,7 +62,7 @@ class PredictionsStage(Stage[Prediction]):
         """Yield the answers, one intervention after the other."""
         import torch
 
-        from storm.student.interventions import named
+        from storm.student.interventions import parse_intervention
 
         student = load_student(self.checkpoint, context, self.dtype)
         pending = set(ids)
@@ -75,7 +75,7 @@ class PredictionsStage(Stage[Prediction]):
                 donors = list(range(len(questions)))
             else:
                 donors = _derangement(len(questions), self.seed)
-            of_all = named(name, torch.stack(latents) if latents else None)
+            of_all = parse_intervention(name, torch.stack(latents) if latents else None)
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
                 row_ids = [prediction_id(questions[i][0].id, name) for i in rows]

@@ -56,6 +56,7 @@ class Adapter:
 
     @property
     def deepstack_layers(self) -> int:
+        """Return how many layers of the vision encoder feed layers of the text model."""
         return 0
 
     def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
@@ -78,7 +79,7 @@ class Adapter:
         mask: torch.Tensor | None,
         memory: PromptKV | StepKV | None,
     ) -> dict[str, Any]:
-        """What a call of the text model sees, as the family's takes it.
+        """Return what a call of the text model attends to, as the family takes it.
 
         `valid` (B, columns) and `mask` (B, 1, columns, columns), to be added to scores, say the
         same; None without padding.
@@ -140,9 +141,11 @@ class Qwen3VL(Adapter):
 
     @property
     def deepstack_layers(self) -> int:
+        """Return how many layers of the vision encoder feed layers of the text model."""
         return len(self.model.config.vision_config.deepstack_visual_indexes)
 
     def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
+        """Return the text that holds a video's place in the prompt."""
         patch = (
             f"{VISION_START}{VIDEO_PAD * (grid_thw[1] * grid_thw[2] // self.merged)}{VISION_END}"
         )
@@ -155,6 +158,7 @@ class Qwen3VL(Adapter):
     def trunk_extras(
         self, video_mask: torch.Tensor, deepstack: Sequence[torch.Tensor]
     ) -> dict[str, Any]:
+        """Return what the text model takes for deepstack."""
         if not deepstack:
             return {}
         return {"visual_pos_masks": video_mask, "deepstack_visual_embeds": list(deepstack)}
@@ -167,10 +171,13 @@ class Qwen25VL(Adapter):
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 
     def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
+        """Return the text that holds a video's place in the prompt."""
         t, h, w = grid_thw
         return f"{VISION_START}{VIDEO_PAD * (t * h * w // self.merged)}{VISION_END}"
 
     def rope_extras(self, videos: Sequence[Any]) -> dict[str, Any]:
+        """Return what the rotary index takes for timed videos."""
+
         def seconds_a_patch(pts: Sequence[float]) -> float:
             if len(pts) < 2:
                 return 1.0
@@ -181,6 +188,7 @@ class Qwen25VL(Adapter):
         return {"second_per_grid_ts": [seconds_a_patch(v.pts_seconds) for v in videos]}
 
     def positions(self, ids: np.ndarray, videos: Sequence[Any]) -> np.ndarray:
+        """Return rotary positions; text after a video continues by Qwen's own rule."""
         positions = torch.from_numpy(super().positions(ids, videos))
         return after_vision(positions, torch.from_numpy(ids == self.video_pad_id)).numpy()
 
@@ -203,6 +211,7 @@ class Qwen35(Qwen3VL):
 
     @property
     def deepstack_layers(self) -> int:
+        """Return how many layers of the vision encoder feed layers of the text model."""
         return 0
 
     def context(
@@ -211,6 +220,7 @@ class Qwen35(Qwen3VL):
         mask: torch.Tensor | None,
         memory: PromptKV | StepKV | None,
     ) -> dict[str, Any]:
+        """Return what a call of the text model attends to."""
         return {
             "attention_mask": {"full_attention": mask, "linear_attention": valid},
             "past_key_values": memory and memory.states,
@@ -221,6 +231,7 @@ ADAPTERS: dict[str, type[Adapter]] = {a.family: a for a in (Qwen3VL, Qwen25VL, Q
 
 
 def adapter_for(model: Any, processor: Any) -> Adapter:
+    """Return the adapter of a model's family; raise ConfigError if there is none."""
     family = model.config.model_type
     if family not in ADAPTERS:
         raise ConfigError(

@@ -37,6 +37,7 @@ class PromptKV:
         self.bias, self.weights = bias, weights
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
+        """Attend for one layer, and keep what later calls need."""
         key, value = key.contiguous(), value.contiguous()
         self.layers.setdefault(module.layer_idx, (key, value))
         if self.weights is not None:  # sdpa gives none: the last row is made once more
@@ -63,6 +64,7 @@ class StepKV:
         self.bias = prefix.bias if bias is None else bias
 
     def attend(self, module: Any, query: Any, key: Any, value: Any, mask: Any, kw: Any) -> Any:
+        """Attend for one layer, and keep what later calls need."""
         layer = module.layer_idx
         if layer in self.before:
             key = torch.cat([self.before[layer][0], key], 2)

@@ -53,7 +53,7 @@ class Batch:
         return self.ids.shape[0]
 
     def prompts(self, ids: Sequence[int] = ()) -> Batch:
-        """The prompts alone, each followed by `ids`."""
+        """Return the prompts only, each followed by `ids`."""
         width, more = self.prompt_width, len(ids)
         tail = self.ids.new_tensor(ids).expand(len(self), more)
         positions = self.next_position[:, None] + torch.arange(more, device=self.ids.device)
@@ -69,6 +69,8 @@ class Batch:
         )
 
     def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on a device."""
+
         def move(value: Any) -> Any:
             if isinstance(value, torch.Tensor):
                 return value.to(device, non_blocking=True)

@@ -90,7 +90,7 @@ def load(path: Path, cls: type[M], *, dtype: str, device: str, k: int | None) ->
 
 
 def read_section(path: Path) -> CheckpointSection:
-    """What a checkpoint says of itself, without loading it; raises ConfigError."""
+    """Return the `storm` section of a checkpoint's config; raise ConfigError if it has none."""
     require_folder(path)
     try:
         found = json.loads((path / "config.json").read_bytes()).get("storm")

@@ -26,12 +26,12 @@ class VideoTokens:
     ] = ()  # (merged tokens, hidden) a layer, if the family has it
 
     def packed(self) -> np.ndarray:
-        """(merged tokens, hidden * (1 + deepstack layers)), for `VideoFeatures.tokens`."""
+        """Return `VideoFeatures.tokens`: (visual tokens, hidden * (1 + deepstack layers))."""
         return to_numpy(torch.cat([self.tokens, *self.deepstack], 1))
 
     @classmethod
     def of(cls, row: VideoFeatures, hidden_size: int) -> VideoTokens:
-        """The inverse of `packed` for a stored row."""
+        """Return the tokens of a stored row; the inverse of `packed`."""
         packed = from_numpy(row.tokens)
         if packed.ndim != 2 or packed.shape[1] == 0 or packed.shape[1] % hidden_size:
             raise DataError(
@@ -63,6 +63,6 @@ class Example:
 
 
 def prompt_of(question: str, options: Sequence[str] = ()) -> str:
-    """The user's text: the question, then its options with letters, a line each."""
+    """Return the user's text: the question, then its options with letters, one a line."""
     lines = [f"{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False)]
     return "\n".join([question, *lines])

@@ -31,11 +31,14 @@ class AttentionMap:
         return {"text": 1 - video - latents, "video": video, "latents": latents}
 
     def cpu(self) -> AttentionMap:
+        """Return the map on the CPU."""
         return AttentionMap(self.weights.cpu(), self.video.cpu(), self.latents.cpu())
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
+    """What the student generates for one question."""
+
     text: str
     token_ids: tuple[int, ...]  # without the end of the turn
     token_probabilities: tuple[float, ...]  # of each token; one more if the turn's end was chosen
@@ -142,7 +145,7 @@ def _think(
     intervention: Intervention | None,
     sweeps: int | None,
 ) -> torch.Tensor:
-    """The latents (B, K, d) as rolled out; they and the end marker are read."""
+    """Return the latents (B, K, d) as rolled out; read them and the end marker."""
     position = front.position
     if sweeps is None:
         latents: list[torch.Tensor] = []

@@ -25,7 +25,7 @@ class PretrainedConfig(BaseModel):
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
 
     def identity(self) -> dict[str, Any]:
-        """The files' contents stand for the path. Raises ConfigError if there are none."""
+        """Return the contents' digest instead of the path; raise ConfigError without files."""
         require_folder(self.path)
         contents = cached_sha256_tree(self.path)
         return {"kind": self.kind, "contents": contents, "latent": self.latent, "dtype": self.dtype}

@@ -1,8 +1,8 @@
-"""What may be done to the latents between question and answer, for a whole batch at once.
+"""Interventions on the latents between question and answer, for a whole batch at once.
 
-The student rolls out as always; then `apply` says what stands in the latent span instead, and
-the span is read in again before the answer. `Keep` is the no-op that shows this is exact.
-`named` makes one from a word, as profiles and command lines say it.
+The student rolls out as always. Then `apply` returns what replaces its latents, and the span is
+read in again before the answer. `Reinsert` is the no-op that shows this is exact.
+`parse_intervention` makes one from its name in a profile or on the command line.
 """
 
 from __future__ import annotations
@@ -23,21 +23,39 @@ if TYPE_CHECKING:
 
 
 class Intervention:
-    hides_video = False  # from the end marker and the answer; the latents still saw it
-    hides_latents = False  # from the end marker and the answer, which keep their positions
+    """Base class: reads the row's own latents in again.
+
+    Attributes:
+        hides_video: Hide the video from the end marker and the answer; the latents still saw it.
+        hides_latents: Hide the latents from the end marker and the answer, whose positions stay.
+    """
+
+    hides_video = False
+    hides_latents = False
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """(B, K, d) own latents -> (B, n, d) what the answer is given."""
+        """Return what replaces the rows' latents.
+
+        Args:
+            latents: The rows' own latents, (B, K, d).
+            batch: The batch that they were rolled out for.
+
+        Returns:
+            Latents for the answer, (B, n, d).
+
+        Raises:
+            DataError: If the intervention does not fit the batch.
+        """
         return latents
 
     def of_rows(self, rows: Sequence[int]) -> Intervention:
-        """The same for a batch that holds these rows of many questions."""
+        """Return the same intervention for a batch that holds only these rows."""
         return self
 
 
 @dataclass(frozen=True)
-class Keep(Intervention):
-    """The latents themselves, read in again."""
+class Reinsert(Intervention):
+    """The row's own latents, read in again."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +63,18 @@ class Zero(Intervention):
     """Zero vectors."""
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         return torch.zeros_like(latents)
 
 
 @dataclass(frozen=True, eq=False)
-class Given(Intervention):
-    """These vectors: (K, d) for every row, or (B, K, d), for instance a donor's latents."""
+class Replace(Intervention):
+    """Given vectors: (K, d) for every row, or (B, K, d), e.g. a donor's latents."""
 
     latents: torch.Tensor
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         if self.latents.shape not in (latents.shape, latents.shape[1:]):
             raise DataError(
                 f"expected latents {tuple(latents.shape)} or {tuple(latents.shape[1:])} to put in, "
@@ -63,6 +83,7 @@ class Given(Intervention):
         return self.latents.to(latents).expand_as(latents)
 
     def of_rows(self, rows: Sequence[int]) -> Intervention:
+        """Return it for these rows; see `Intervention.of_rows`."""
         if self.latents.ndim == 2:
             return self
         if max(rows) >= len(self.latents):
@@ -74,17 +95,18 @@ class Given(Intervention):
 
 
 @dataclass(frozen=True, eq=False)
-class Mean(Given):
+class Mean(Replace):
     """The mean latents (K, d) of other questions."""
 
 
 @dataclass(frozen=True)
 class Noise(Intervention):
-    """Gaussian vectors as long as the row's own latents; the same for the same seed and prompt."""
+    """Gaussian vectors of the same norm, drawn from the seed and the prompt."""
 
     seed: int = 0
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         drawn = []
         for ids, valid in zip(batch.ids.cpu(), batch.valid.cpu(), strict=True):
             prompt = ids[valid].numpy().tobytes()
@@ -97,11 +119,12 @@ class Noise(Intervention):
 
 @dataclass(frozen=True)
 class Swap(Intervention):
-    """Row i is given the latents of row `rows[i]` of the same batch."""
+    """Row i gets the latents of row `rows[i]` of the same batch."""
 
     rows: Sequence[int]
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         if len(self.rows) != len(latents) or not all(0 <= r < len(latents) for r in self.rows):
             raise DataError(
                 f"expected a donor row 0 to {len(latents) - 1} for each of {len(latents)} rows, "
@@ -110,23 +133,25 @@ class Swap(Intervention):
         return latents[list(self.rows)]
 
     def of_rows(self, rows: Sequence[int]) -> Intervention:
+        """Return it for these rows; see `Intervention.of_rows`."""
         place = {row: i for i, row in enumerate(rows)}
         donors = [self.rows[row] if row < len(self.rows) else -1 for row in rows]
         if not all(donor in place for donor in donors):
             raise DataError(
                 "expected each row's donor in its own batch, found one in another: ask for the "
-                "latents first, then give Given(latents[donors])"
+                "latents first, then give Replace(latents[donors])"
             )
         return Swap([place[donor] for donor in donors])
 
 
 @dataclass(frozen=True)
 class Permute(Intervention):
-    """Slot i is given the latent of slot `order[i]`; without an order, they are reversed."""
+    """Slot i gets the latent of slot `order[i]`; without an order, slots are reversed."""
 
     order: Sequence[int] | None = None
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         if self.order is None:
             return latents.flip(1)
         if sorted(self.order) != list(range(latents.shape[1])):
@@ -136,11 +161,12 @@ class Permute(Intervention):
 
 @dataclass(frozen=True)
 class Truncate(Intervention):
-    """Only the first `keep` latents between the markers; what follows moves up."""
+    """Only the first `keep` latents between the markers; later positions move up."""
 
     keep: int
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         if not 0 <= self.keep <= latents.shape[1]:
             raise DataError(
                 f"expected to keep 0 to {latents.shape[1]} latents, found {self.keep}: the "
@@ -150,17 +176,18 @@ class Truncate(Intervention):
 
 
 @dataclass(frozen=True)
-class Drop(Truncate):
-    """No latents, only the markers."""
+class RemoveAll(Truncate):
+    """No latents between the markers."""
 
     keep: int = 0
 
 
 @dataclass(frozen=True)
 class Oracle(Intervention):
-    """The examples' targets."""
+    """The examples' latent targets."""
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
         if batch.targets is None or not bool(batch.has_targets.all()):
             raise DataError(
                 "expected targets in every example for oracle latents, found some without"
@@ -170,24 +197,24 @@ class Oracle(Intervention):
 
 @dataclass(frozen=True)
 class HideVideo(Intervention):
-    """The answer can't look at the video's tokens; the question and the latents did."""
+    """The answer can't attend to the video; the question and the latents did."""
 
     hides_video = True
 
 
 @dataclass(frozen=True)
 class HideLatents(Intervention):
-    """The answer can't look at the latents, though they were rolled out; the video it can."""
+    """The answer can't attend to the latents; it can to the video."""
 
     hides_latents = True
 
 
-# by what stands behind the name: nothing, or `:` and a number
+# names alone, and names followed by `:` and a number
 _PLAIN: dict[str, Callable[[], Intervention]] = {
-    "keep": Keep,
+    "keep": Reinsert,
     "zero": Zero,
     "permute": Permute,
-    "drop": Drop,
+    "drop": RemoveAll,
     "oracle": Oracle,
     "hide_video": HideVideo,
     "hide_latents": HideLatents,
@@ -198,12 +225,17 @@ _OF_OTHERS = ("mean", "swap")
 NAMES = ("none", *_PLAIN, "noise:SEED", "truncate:N", *_OF_OTHERS)
 
 
-def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
-    """The intervention that a profile or a command line names; None for `none`.
+def parse_intervention(name: str, others: torch.Tensor | None = None) -> Intervention | None:
+    """Return the intervention of a name; None for `none`.
 
-    `others`: latents (N, K, d) of other questions, which `mean` averages and `swap` hands out by
-    row. Other names are those of installed packages: an entry point of `storm.interventions` or an
-    import path, called without arguments. Raises ConfigError if there is no such intervention.
+    Args:
+        name: One of `NAMES`, an entry point of `storm.interventions`, or an import path. The last
+            two are called without arguments.
+        others: Latents (N, K, d) of other questions; `mean` averages them, `swap` hands them out
+            by row.
+
+    Raises:
+        ConfigError: If there is no such intervention, or it needs `others`.
     """
     kind, colon, number = name.partition(":")
     if name == "none":
@@ -223,6 +255,6 @@ def named(name: str, others: torch.Tensor | None = None) -> Intervention | None:
             "it needs a whole question set, not one question"
         )
     if name == "swap":
-        return Given(others)
+        return Replace(others)
     mean = others.float().cpu().numpy().mean(0)  # torch's sum rounds by device and threads
     return Mean(torch.from_numpy(mean))

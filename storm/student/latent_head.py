@@ -26,6 +26,7 @@ class LatentConfig(BaseModel):
 
     @property
     def tokens(self) -> tuple[str, str, str]:
+        """Start, pad and end token."""
         return self.start, self.pad, self.end
 
     def require(self, k: int | None) -> None:
@@ -37,7 +38,7 @@ class LatentConfig(BaseModel):
             )
 
     def ids(self, tokenizer: Any) -> tuple[int, int, int]:
-        """The ids of start, pad and end; raises ConfigError if the tokenizer lacks one."""
+        """Return the ids of start, pad and end; raise ConfigError if one is missing."""
         vocabulary = tokenizer.get_vocab()
         missing = [token for token in self.tokens if token not in vocabulary]
         if missing:
@@ -49,7 +50,7 @@ class LatentConfig(BaseModel):
         return start, pad, end
 
     def build_head(self, hidden_size: int) -> nn.Module:
-        """What turns the last hidden state (..., hidden) into the next latent (..., hidden)."""
+        """Return the module from last hidden state to next latent, both (..., hidden)."""
         from torch import nn
 
         if self.head == "identity":
@@ -67,11 +68,12 @@ class CheckpointSection(LatentConfig):
 
     @property
     def latent(self) -> LatentConfig:
+        """The latent span's configuration alone."""
         return LatentConfig(**self.model_dump(include=set(LatentConfig.model_fields)))
 
 
 def _residual_mlp(hidden_size: int) -> nn.Module:
-    """A residual two-layer perceptron that begins as the identity."""
+    """Return a residual two-layer perceptron that starts as the identity."""
     from torch import nn
 
     class ResidualMLP(nn.Module):

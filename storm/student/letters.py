@@ -10,7 +10,7 @@ _LATIN = "A-Za-z\u00c0-\u024f"
 
 
 def find_letter(response: str, options: int) -> re.Match[str] | None:
-    """The first stand-alone letter of the options, in parentheses or not."""
+    """Return the first stand-alone letter of the options, in parentheses or not."""
     return re.search(rf"(?<![{_LATIN}])([{LETTERS[:options]}])(?![{_LATIN}])", response)
 
 
@@ -21,7 +21,7 @@ def extract_letter(response: str, options: int) -> str:
 
 
 def judge(response: str, options: int, answer: str) -> tuple[str, bool]:
-    """What a response chooses, and whether that is the answer.
+    """Return what a response chooses, and whether that is the answer.
 
     Among options it is a letter, '' if there is none; else the text, whose case doesn't matter.
     """

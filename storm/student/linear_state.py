@@ -26,18 +26,21 @@ class RecurrentState:
         self.recurrent: dict[int, torch.Tensor] = {}  # layer -> (B, heads, key size, value size)
 
     def get_conv_state(self, layer_idx: int, state_idx: int = 0) -> torch.Tensor | None:
+        """Return the convolution's state before this call, if any."""
         return None if self._before is None else self._before[0][layer_idx]
 
     def get_recurrent_state(self, layer_idx: int, state_idx: int = 0) -> torch.Tensor | None:
+        """Return the delta rule's state before this call, if any."""
         return None if self._before is None else self._before[1][layer_idx]
 
     def is_recording_past(self, layer_idx: int) -> bool:
+        """Return whether states are kept."""
         return True  # or a single token would update the convolution's state in place
 
     def update_conv_state(
         self, conv_states: torch.Tensor, layer_idx: int, *, conv_kernel_size: int, **_: Any
     ) -> torch.Tensor:
-        """The convolution's inputs (B, channels, tokens), those before in front."""
+        """Return the convolution's inputs (B, channels, tokens), earlier ones first."""
         before = self.get_conv_state(layer_idx)
         inputs = conv_states if before is None else torch.cat([before, conv_states], 2)
         self.conv.setdefault(layer_idx, inputs[:, :, -conv_kernel_size:].contiguous())
@@ -46,10 +49,12 @@ class RecurrentState:
     def update_recurrent_state(
         self, recurrent_states: torch.Tensor, layer_idx: int, **_: Any
     ) -> torch.Tensor:
+        """Keep the state after this call and return it."""
         self.recurrent.setdefault(layer_idx, recurrent_states)
         return recurrent_states
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, **_: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return keys and values as they are: attention keeps its own."""
         return key_states, value_states

@@ -45,22 +45,27 @@ class LatentModel(nn.Module):
 
     @property
     def k(self) -> int:
+        """How many latent states there are."""
         return self.latent.k
 
     @property
     def hidden_size(self) -> int:
+        """Width of the text model."""
         return self.adapter.hidden_size
 
     @property
     def tokenizer(self) -> Any:
+        """The processor's tokenizer."""
         return self.processor.tokenizer
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.model.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """Element type of the weights."""
         return self.model.dtype
 
     @property
@@ -70,6 +75,7 @@ class LatentModel(nn.Module):
 
     @property
     def layers(self) -> Any:
+        """The text model's decoder layers."""
         return self.model.model.language_model.layers
 
     # -- settings
@@ -139,6 +145,7 @@ class LatentModel(nn.Module):
     # -- parts of the passes
 
     def embed_ids(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings (..., d) of token ids."""
         return self.model.get_input_embeddings()(ids)
 
     def embed(self, batch: Batch, columns: int | None = None) -> torch.Tensor:
@@ -150,6 +157,7 @@ class LatentModel(nn.Module):
         return embeds.masked_scatter(where, batch.features.to(embeds.dtype))
 
     def visual(self, batch: Batch, columns: int) -> dict[str, Any]:
+        """Return what the text model takes for deepstack in the first columns."""
         return self.adapter.trunk_extras(batch.video_mask[:, :columns], batch.deepstack)
 
     def trunk(
@@ -160,7 +168,7 @@ class LatentModel(nn.Module):
         memory: attention.PromptKV | attention.StepKV | None,
         visual: dict[str, Any] | None = None,
     ) -> torch.Tensor:
-        """The text model without its LM head: hidden states (B, columns, d) after the norm.
+        """Run the text model without its LM head; return (B, columns, d) after the norm.
 
         `valid` (B, columns) is False at padding; None if there is none before a row's last token.
         """

@@ -96,9 +96,11 @@ class Answering:
 
         @property
         def new_tokens(self) -> int:
+            """The bound on answer tokens."""
             return self.max_new_tokens or NEW_TOKENS[self.mode]
 
         def build(self, student: LatentModel) -> Answering:
+            """Return the predictor of a student."""
             return Answering(self, student)
 
     def __init__(self, config: Config, student: LatentModel):
@@ -110,7 +112,7 @@ class Answering:
         return chosen_sampling(self.student.sampling, self.config.sampling)
 
     def decode(self, path: str | Path) -> VideoFrames:
-        """A file's frames, in this process; raises UnreadableVideo. The student isn't used."""
+        """Return a file's frames, decoded in this process; raise UnreadableVideo."""
         return self.sampling.sample(Path(path))
 
     def prepare(self, question: Question) -> Prepared:
@@ -148,10 +150,10 @@ class Answering:
         latents: bool = False,
         attention: bool = False,
     ) -> Iterator[Reply]:
-        """Replies in the order of the questions, at most `batch` rows in the model at once.
+        """Yield replies in the order of the questions, at most `batch` rows at once.
 
         Questions are read in windows of some batches; within one, rows of like length share a
-        batch. A Given or Swap intervention counts rows as the questions come.
+        batch. A Replace or Swap intervention counts rows as the questions come.
         """
         if batch < 1:
             raise ConfigError(f"expected at least one row a batch, found {batch = }")
@@ -211,7 +213,7 @@ class Answering:
 
 
 def chosen_sampling(trained: FrameSampling | None, given: FrameSampling | None) -> FrameSampling:
-    """The given one, else the checkpoint's; raises ConfigError if there is neither."""
+    """Return the given sampling, else the checkpoint's; raise ConfigError if neither."""
     found = given or trained
     if found is None:
         raise ConfigError(
@@ -228,7 +230,7 @@ def changed_sampling(
     size_px: int | None = None,
     max_pixels: int | None = None,
 ) -> FrameSampling:
-    """The checkpoint's sampling with what is given changed; raises ConfigError as above.
+    """Return the checkpoint's sampling with changes; raise ConfigError without one.
 
     `frames` alone means that number; with `fps` it is the most; `fps` alone, 768 at most.
     """
@@ -272,7 +274,7 @@ def questions_of(
     raw: bool = False,
     system: str | None = None,
 ) -> list[Question]:
-    """A Question for each text, with its video, several of them or none (None)."""
+    """Return a Question for each text, with one video, several or none (None)."""
     options = options if options is not None else [()] * len(texts)
     if not len(videos) == len(texts) == len(options):
         raise ConfigError(

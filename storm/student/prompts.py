@@ -48,6 +48,8 @@ class _Memo:
 
 
 class Prompts:
+    """Chat prompts as token ids, with room for videos and latents."""
+
     def __init__(self, tokenizer: Any, adapter: Adapter, latent: LatentConfig):
         self.tokenizer, self.adapter = tokenizer, adapter
         self.k = latent.k
@@ -62,16 +64,17 @@ class Prompts:
         self._answers = _Memo()
 
     def layout(self, example: Example) -> Layout:
+        """Return an example's prompt as ids and rotary positions; recent ones are cached."""
         shown = tuple((v.grid_thw, v.pts_seconds) for v in example.videos)
         key = (example.prompt, example.system, shown)
         return self._layouts.get(key, lambda: self._make_layout(example))
 
     def answer_ids(self, answer: str) -> tuple[int, ...]:
-        """The answer's tokens and the end of the turn."""
+        """Return the answer's tokens and the end of the turn."""
         return self._answers.get(answer, lambda: (*self._encode(answer), self.turn_end_id))
 
     def text(self, example: Example) -> str:
-        """The prompt as text, up to where the assistant speaks."""
+        """Return the prompt as text, up to the assistant's turn."""
         videos = "".join(
             self.adapter.placeholder(v.grid_thw, v.pts_seconds) for v in example.videos
         )
@@ -91,6 +94,7 @@ class Prompts:
             )
 
     def check_videos(self, videos: Sequence[VideoTokens]) -> None:
+        """Raise DataError if videos don't fit this student."""
         layers, width = self.adapter.deepstack_layers, self.adapter.hidden_size
         for video in videos:
             expected = int(np.prod(video.grid_thw)) // self.adapter.merged

@@ -34,6 +34,8 @@ Feeding = str | Mixed | Jacobi
 
 @dataclass(frozen=True)
 class StudentOutput:
+    """Losses, latents and logits of a batch."""
+
     answer_loss: torch.Tensor | None  # mean over rows
     answer_loss_per_row: torch.Tensor | None  # (B,) fp32, mean over a row's answer tokens
     answer_tokens: torch.Tensor | None  # (B,) how many answer tokens a row has
@@ -152,7 +154,7 @@ def run_prefix(
     width: int,
     weights: dict[int, torch.Tensor] | None = None,
 ) -> tuple[PromptKV, torch.Tensor]:
-    """The first `width` columns, once: their keys and values, and the last hidden state.
+    """Read the first `width` columns once; return their cache and last hidden state.
 
     `weights`, if given, is filled with what the last column attends to.
     """
@@ -166,6 +168,7 @@ def run_prefix(
 
 
 def refuse_reentrant(student: LatentModel) -> None:
+    """Raise ConfigError if layers use reentrant gradient checkpointing."""
     for layer in student.layers:
         how = getattr(layer, "_gradient_checkpointing_func", None)
         if layer.gradient_checkpointing and getattr(how, "keywords", {}).get("use_reentrant", True):

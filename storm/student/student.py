@@ -37,7 +37,7 @@ class Student(LatentModel):
         return checkpoint.load(Path(path), cls, dtype=dtype, device=device, k=k)
 
     def save_pretrained(self, path: str | Path) -> None:
-        """An ordinary transformers folder with a `storm` section in its config.json."""
+        """Save an ordinary transformers folder with a `storm` section in its config.json."""
         checkpoint.save(self, Path(path))
 
     # -- training
@@ -99,7 +99,7 @@ class Student(LatentModel):
         latents: bool = False,
         attention: bool = False,
     ) -> list[Reply]:
-        """A reply to each question about its video, several videos or none (None).
+        """Answer each question about its video, several videos or none (None).
 
         A video is a file, decoded `VideoFrames` or `VideoTokens`. `k`, if given, must be the
         checkpoint's. `sampling` overrides the checkpoint's. `sweeps`: as many Jacobi sweeps

@@ -1,0 +1,1 @@
+"""Videos: question sets, decoding and the stage `videos`."""

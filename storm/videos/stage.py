@@ -27,7 +27,7 @@ class VideoStage(Stage[VideoSample]):
 
     @abstractmethod
     def locate(self, store: Store, sample: VideoSample) -> Path:
-        """The video file of a sample; raises UnreadableVideo if it is gone or another one."""
+        """Return a sample's video file; raise UnreadableVideo if it is gone or replaced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,22 +44,28 @@ class QuestionVideos(VideoStage):
         return self.source.samples()
 
     def external_inputs(self) -> dict[str, str]:
+        """Return the digest of all questions, accepted and rejected."""
         samples, rejected = self._read.samples, self._read.rejected
         return {"questions": digest([[s.__dict__ for s in samples], [r.id for r in rejected]])}
 
     def rejected(self) -> Iterable[Rejected]:
+        """Return entries that are no questions on a video."""
         return self._read.rejected
 
     def extra_manifest(self, store: Store) -> dict[str, int]:
+        """Return how many questions on images were left out."""
         return {"image_questions_left_out": self._read.images}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
+        """Return a question's id and its own digest."""
         return [(s.id, (digest(s.__dict__),)) for s in self._read.samples]
 
     def colocate(self, store: Store) -> dict[str, str]:
+        """Keep a video's questions in one shard, which decodes it once."""
         return {s.id: s.video_id for s in self._read.samples}  # each video is decoded in one shard
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
+        """Yield each question whose video can be decoded from start to end."""
         wanted = {s.id: s for s in self._read.samples}
         problems: dict[str, UnreadableVideo | None] = {}
         for item_id in context.each(ids):
@@ -84,6 +90,7 @@ class QuestionVideos(VideoStage):
         return None
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
+        """Return a sample's video file; raise UnreadableVideo if it is gone or replaced."""
         path = self._read.root / sample.video_path
         try:
             found = cached_sha256(path)

@@ -21,7 +21,7 @@ COMPONENTS = (
 UNIT = """
 from pathlib import Path
 from storm import Student
-from storm.student.interventions import named
+from storm.student.interventions import parse_intervention
 from storm.testing import make_clip, make_generator_request, make_teacher_request
 from storm_example.generator import SlideshowGenerator
 from storm_example.intervention import Halve
@@ -35,7 +35,8 @@ assert made.frames.shape == (16, 64, 64, 3)
 student = Student.from_pretrained("student")
 (reply,) = student.answer([clip], ["Where?"], [["left", "right"]], intervention=Halve())
 assert reply.token_ids
-assert named("halve") == named("storm_example.intervention:Halve") == Halve()
+own = parse_intervention("halve")
+assert own == parse_intervention("storm_example.intervention:Halve") == Halve()
 """
 
 

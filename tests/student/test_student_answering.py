@@ -14,10 +14,10 @@ from transformers import AddedToken
 from storm.errors import ConfigError, DataError, UnreadableVideo
 from storm.student import (
     Answering,
-    Drop,
     Example,
-    Given,
     Question,
+    RemoveAll,
+    Replace,
     Reply,
     Student,
     Swap,
@@ -283,7 +283,7 @@ def test_attention_of_a_batch_is_that_of_its_rows(student: Student):
         assert gap(found.attention.weights, alone.attention.weights) < VALUES
         assert torch.equal(found.attention.video, alone.attention.video)
         assert torch.equal(found.attention.latents, alone.attention.latents)
-    (dropped,) = ask(student, asked[:1], attention=True, intervention=Drop())
+    (dropped,) = ask(student, asked[:1], attention=True, intervention=RemoveAll())
     assert not dropped.attention.latents.any()
 
 
@@ -292,7 +292,7 @@ def test_interventions_count_rows_as_the_questions_come(student: Student):
     asked = questions(student)
     own = ask(student, asked, latents=True)
     donors = [1, 2, 3, 4, 0]
-    given = Given(torch.stack([own[d].latents for d in donors]))
+    given = Replace(torch.stack([own[d].latents for d in donors]))
     small = ask(student, asked, batch=2, intervention=given)
     whole = ask(student, asked, batch=5, intervention=Swap(donors))
     for a, b in zip(small, whole, strict=True):
@@ -302,7 +302,7 @@ def test_interventions_count_rows_as_the_questions_come(student: Student):
     with pytest.raises(DataError, match="ask for the latents first"):
         ask(student, asked, batch=2, intervention=Swap(donors))
     with pytest.raises(DataError, match="latents for each question"):
-        ask(student, asked, intervention=Given(given.latents[:3]))
+        ask(student, asked, intervention=Replace(given.latents[:3]))
 
 
 def test_wrong_use_is_refused(student: Student, tmp_path: Path):
@@ -316,7 +316,7 @@ def test_wrong_use_is_refused(student: Student, tmp_path: Path):
     with pytest.raises(ConfigError, match="expected mode 'latent', 'direct' or 'cot'"):
         answer(mode="thinking")
     with pytest.raises(ConfigError, match="'latent' for an intervention"):
-        answer(mode="direct", intervention=Drop())
+        answer(mode="direct", intervention=RemoveAll())
     with pytest.raises(DataError, match="show fewer or smaller frames"):
         answer(max_new_tokens=student.adapter.max_length)
     with pytest.raises(UnreadableVideo, match="missing"):

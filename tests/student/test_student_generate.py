@@ -10,24 +10,24 @@ from student_helpers import K, gap
 
 from storm.errors import ConfigError, DataError
 from storm.student import (
-    Drop,
     Example,
-    Given,
     HideLatents,
     HideVideo,
     Intervention,
-    Keep,
     Mean,
     Noise,
     Oracle,
     Permute,
+    Reinsert,
+    RemoveAll,
+    Replace,
     Student,
     Swap,
     Truncate,
     Zero,
 )
 from storm.student.attention import causal_mask
-from storm.student.interventions import NAMES, named
+from storm.student.interventions import NAMES, parse_intervention
 
 VALUES = 5e-6
 
@@ -94,7 +94,7 @@ def test_answers_and_markers_of_the_examples_are_not_looked_at(
 
 
 def test_keeping_the_latents_is_a_no_op(student: Student, examples: list[Example]):
-    plain, kept = _ask(student, examples), _ask(student, examples, Keep())
+    plain, kept = _ask(student, examples), _ask(student, examples, Reinsert())
     assert [a.token_ids for a in kept] == [a.token_ids for a in plain]
     assert gap(_confidences(kept), _confidences(plain)) < VALUES
 
@@ -117,12 +117,12 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
 
     assert gap(put_in(Zero()), torch.zeros_like(own)) == 0
     assert gap(put_in(Mean(some)), some.expand_as(own)) == 0
-    assert gap(put_in(Given(own + 1)), own + 1) == 0
+    assert gap(put_in(Replace(own + 1)), own + 1) == 0
     assert gap(put_in(Swap([1, 2, 0])), own[[1, 2, 0]]) == 0
     assert gap(put_in(Permute([3, 2, 1, 0])), own.flip(1)) == 0
     assert gap(put_in(Permute()), own.flip(1)) == 0
     assert gap(put_in(Truncate(1)), own[:, :1]) == 0
-    assert put_in(Drop()).shape[1] == 0
+    assert put_in(RemoveAll()).shape[1] == 0
     noise = put_in(Noise(3))
     assert gap(noise, put_in(Noise(3))) == 0
     assert gap(noise, put_in(Noise(4))) > 0.1
@@ -133,7 +133,7 @@ def test_interventions_put_in_what_they_say(student: Student, examples: list[Exa
 @pytest.mark.integration
 def test_interventions_reach_the_answer(student: Student, examples: list[Example]):
     plain = _confidences(_ask(student, examples))
-    given = (Zero(), Noise(0), Swap([1, 2, 0]), Permute(), Truncate(2), Drop(), HideLatents())
+    given = (Zero(), Noise(0), Swap([1, 2, 0]), Permute(), Truncate(2), RemoveAll(), HideLatents())
     for done in given:
         found = _ask(student, examples, done)
         assert gap(_confidences(found), plain) > 1e-5, done
@@ -155,12 +155,12 @@ def test_the_video_is_hidden_from_the_answer(student: Student, examples: list[Ex
 @pytest.mark.parametrize(
     "done",
     [
-        Keep(),
+        Reinsert(),
         Zero(),
         Noise(5),
         Permute(),
         Truncate(2),
-        Drop(),
+        RemoveAll(),
         Oracle(),
         HideVideo(),
         HideLatents(),
@@ -178,7 +178,7 @@ def test_an_intervention_does_the_same_to_a_batch_as_to_its_rows(
         assert abs(found.confidence - alone.confidence) < VALUES
 
 
-@pytest.mark.parametrize("done", [Keep(), HideVideo(), HideLatents()])
+@pytest.mark.parametrize("done", [Reinsert(), HideVideo(), HideLatents()])
 def test_what_is_hidden_is_masked_in_one_full_pass(
     student: Student, examples: list[Example], done: Intervention
 ):
@@ -208,38 +208,38 @@ def test_what_is_hidden_is_masked_in_one_full_pass(
 def test_interventions_are_made_by_name(student: Student, examples: list[Example]):
     own = _latents(_ask(student, examples))
     expected = {
-        "keep": Keep(),
+        "keep": Reinsert(),
         "zero": Zero(),
         "noise": Noise(0),
         "noise:3": Noise(3),
         "permute": Permute(),
         "truncate:2": Truncate(2),
-        "drop": Drop(),
+        "drop": RemoveAll(),
         "oracle": Oracle(),
         "hide_video": HideVideo(),
         "hide_latents": HideLatents(),
     }
-    assert named("none") is None
+    assert parse_intervention("none") is None
     for name, made in expected.items():
-        assert named(name) == made
-    mean, swap = named("mean", own), named("swap", own)
+        assert parse_intervention(name) == made
+    mean, swap = parse_intervention("mean", own), parse_intervention("swap", own)
     assert isinstance(mean, Mean)
-    assert isinstance(swap, Given)
+    assert isinstance(swap, Replace)
     assert gap(mean.latents, own.mean(0)) == 0
     assert gap(swap.latents, own) == 0
     known = {name.partition(":")[0] for name in NAMES}
     assert known == {"none", "mean", "swap", *(n.partition(":")[0] for n in expected)}
     for wrong in ("zeros", "truncate", "truncate:-1", "zero:1", "noise:x", ""):
         with pytest.raises(ConfigError, match="expected an intervention of none, keep, zero"):
-            named(wrong)
+            parse_intervention(wrong)
     with pytest.raises(ConfigError, match="a whole question set"):
-        named("swap")
+        parse_intervention("swap")
 
 
 def test_swap_of_a_batch_is_given_latents(student: Student, examples: list[Example]):
     own = _latents(_ask(student, examples))
     swapped = _ask(student, examples, Swap([1, 2, 0]))
-    given = _ask(student, examples, Given(own[[1, 2, 0]]))
+    given = _ask(student, examples, Replace(own[[1, 2, 0]]))
     assert gap(_confidences(swapped), _confidences(given)) == 0
 
 

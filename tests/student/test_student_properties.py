@@ -25,7 +25,7 @@ from student_helpers import (
     tolerance,
 )
 
-from storm.student import Example, Jacobi, Keep, LatentConfig, Student
+from storm.student import Example, Jacobi, LatentConfig, Reinsert, Student
 
 ANSWERS = ("B", "left of it", "cup 3 then 1", "a")
 # the same draws each time, as a tolerance must not fail one run in a thousand; none is shrunk
@@ -203,12 +203,12 @@ def test_checkpointing_changes_nothing(loaded: Student, drawn: list[Row], k: int
 @same_draws
 @given(several_rows, latent_counts, st.sampled_from([2, None, 9, 1]))
 def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps: int | None):
-    """The same latents, and reading them in again (`Keep`) gives the same answer."""
+    """The same latents, and reading them in again (`Reinsert`) gives the same answer."""
     student = with_k(loaded, k)
     batch = student.collate(examples_of(student, drawn))
     trained = student(batch, feeding=Jacobi(sweeps) if sweeps else "rollout").latents
     plain = student.generate(batch, "latent", max_new_tokens=4, sweeps=sweeps)
-    kept = student.generate(batch, "latent", Keep(), max_new_tokens=4, sweeps=sweeps)
+    kept = student.generate(batch, "latent", Reinsert(), max_new_tokens=4, sweeps=sweeps)
     confidence = max(abs(a.confidence - b.confidence) for a, b in zip(plain, kept, strict=True))
     found: list[Any] = [a.latents for a in plain]
     latents = gap(torch.stack(found), trained)

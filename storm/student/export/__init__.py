@@ -1,0 +1,1 @@
+"""Code that is copied into saved checkpoints."""

@@ -36,7 +36,7 @@ def generate(
     past_key_values: Any = None,
     **options: Any,
 ) -> Any:
-    """What `model.generate` returns, after K latent steps; prompts (B, S) are padded on the left.
+    """Generate after K latent steps; prompts (B, S) are padded on the left.
 
     Raises ValueError for beams, several sequences a prompt or a prompt that is half read already.
     """
@@ -88,7 +88,7 @@ def _append(
 def _read_prompt(
     model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any, shown: dict[str, Any]
 ) -> torch.Tensor:
-    """The prompt into `cache`; the last hidden state (B, 1, d)."""
+    """Read the prompt into `cache`; return the last hidden state (B, 1, d)."""
     trunk = model.model
     kinds = shown.pop("mm_token_type_ids", None)
     shown.pop("position_ids", None)
@@ -132,7 +132,7 @@ def after_vision(positions: torch.Tensor, vision: torch.Tensor) -> torch.Tensor:
 
 
 def _head(model: Any, kind: str) -> nn.Module:
-    """The checkpoint's latent head: identity, or weights of latent_head.safetensors."""
+    """Return the checkpoint's latent head: identity, or latent_head.safetensors."""
     size = model.config.get_text_config().hidden_size
     if kind == "identity":
         return nn.Identity()

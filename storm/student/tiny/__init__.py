@@ -1,0 +1,1 @@
+"""Small random students of the real architectures."""

@@ -13,6 +13,8 @@ from storm.student.latent_head import LatentConfig
 
 
 class TextShape(BaseModel):
+    """Sizes of the text model."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: PositiveInt = 4
@@ -26,6 +28,8 @@ class TextShape(BaseModel):
 
 
 class VisionShape(BaseModel):
+    """Sizes of the vision encoder."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: PositiveInt = 2

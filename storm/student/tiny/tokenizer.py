@@ -33,7 +33,7 @@ CHAT_TEMPLATE = (  # VIDEO: what stands for a video before the processor expands
 
 
 def train_tokenizer(texts: Iterable[str], size: int, latent: LatentConfig) -> Any:
-    """A PreTrainedTokenizerFast of at most `size` tokens; deterministic for the same texts."""
+    """Return a tokenizer of at most `size` tokens, the same for the same texts."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -1,0 +1,1 @@
+"""Strict decoding of video files and folders of frames."""

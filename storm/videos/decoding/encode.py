@@ -54,7 +54,7 @@ def jpeg(frame: np.ndarray) -> bytes:
 
 
 def unjpeg(data: bytes) -> np.ndarray:
-    """The inverse of `jpeg`, up to its loss: (H, W, 3) uint8 RGB."""
+    """Return the image in a JPEG, (H, W, 3) uint8 RGB."""
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(data), formats=["JPEG"]).convert("RGB"))

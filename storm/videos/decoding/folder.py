@@ -25,7 +25,7 @@ class FrameFolder:
 
     @classmethod
     def open(cls, folder: Path, fps: float) -> FrameFolder:
-        """Raises UnreadableVideo with the reason `missing`, `no_frames` or `damaged`."""
+        """Open a folder; raise UnreadableVideo (`missing`, `no_frames` or `damaged`)."""
         if not folder.is_dir():
             raise UnreadableVideo("missing", f"expected a folder of frames, found none: {folder}")
         paths = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS))
@@ -36,6 +36,7 @@ class FrameFolder:
 
     @property
     def duration_seconds(self) -> float:
+        """Seconds from the first frame to the end of the last."""
         return len(self.paths) / self.fps
 
     def frames_at(self, times: Sequence[float], max_edge_px: int | None) -> VideoFrames:

@@ -1,0 +1,1 @@
+"""Question sets in files and on the hub, as `VideoSample` rows."""

@@ -185,7 +185,7 @@ _ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 
 
 def _answer(value: str, options: tuple[str, ...]) -> str:
-    """The answer without its tags; with options, the letter that it names."""
+    """Return the answer without its tags; with options, the letter it names."""
     tagged = _ANSWER_TAG.search(value)
     answer = (tagged[1] if tagged else value).strip()
     if not answer:

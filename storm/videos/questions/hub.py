@@ -33,6 +33,7 @@ class HFQuestionSource(QuestionSource):
     revision: str | None = None  # for the hub: the commit, 40 hex digits
 
     def own_folder(self) -> Path:
+        """Return the folder of a data set on disk."""
         path = Path(self.questions)
         if not path.exists():
             raise DataError(
@@ -41,9 +42,11 @@ class HFQuestionSource(QuestionSource):
         return path if path.is_dir() else path.parent
 
     def form(self) -> None:
-        return None
+        """Return None: no file format applies."""
+        return
 
     def entries(self) -> list[Entry | Rejected]:
+        """Return the rows of the data set as entries."""
         path = Path(self.questions)
         path = path if path.exists() else self._download()
         found: list[Entry | Rejected] = list(self._entries(self._load(path)))
@@ -52,7 +55,7 @@ class HFQuestionSource(QuestionSource):
         return found
 
     def _download(self) -> Path:
-        """The rows' files of the pinned revision; offline what the hub's cache has."""
+        """Download the pinned revision; offline, take it from the hub's cache."""
         if re.fullmatch(r"[0-9a-f]{40}", self.revision or "") is None:
             raise DataError(
                 f"expected a folder, or a data set of the hub with its commit (40 hex digits) as "
@@ -74,7 +77,7 @@ class HFQuestionSource(QuestionSource):
         return Path(folder)
 
     def _load(self, path: Path) -> Any:
-        """The split as a `datasets.Dataset`."""
+        """Return the split as a `datasets.Dataset`."""
         try:
             import datasets
         except ImportError:
@@ -115,7 +118,7 @@ class HFQuestionSource(QuestionSource):
 
 
 def _values(column: pa.ChunkedArray, root: Path) -> list[Any]:
-    """A column as Python values; of a video its path, of bytes a sign that they are there."""
+    """Return a column as Python values; of a video its path, of bytes a marker."""
     import pyarrow as pa
 
     kind = column.type
@@ -133,7 +136,7 @@ def _values(column: pa.ChunkedArray, root: Path) -> list[Any]:
 
 
 def _under(root: Path, path: str | None) -> str | None:
-    """A path that the data set made absolute, as it stands under the root."""
+    """Return a path that the data set made absolute, relative to the root."""
     if path is not None and Path(path).is_absolute() and Path(path).is_relative_to(root):
         return Path(path).relative_to(root).as_posix()
     return path

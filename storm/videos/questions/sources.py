@@ -54,7 +54,7 @@ class QuestionSource(BaseModel):
     seed: int = 0  # of the split
 
     def root_path(self) -> Path:
-        """The folder that video paths are relative to and may not leave."""
+        """Return the folder that video paths are relative to and may not leave."""
         root = Path(self.root) if self.root is not None else self.own_folder()
         if not root.is_dir():
             raise DataError(f"expected the videos' root folder, found none: {root}")
@@ -62,7 +62,7 @@ class QuestionSource(BaseModel):
 
     @abstractmethod
     def own_folder(self) -> Path:
-        """The root where none is named."""
+        """Return the root if none is configured."""
 
     @abstractmethod
     def entries(self) -> list[Entry | Rejected]:
@@ -157,7 +157,7 @@ class QuestionSource(BaseModel):
     def _chosen_splits(
         questions: Iterable[RawQuestion], videos: dict[str, tuple[str, str] | Rejected]
     ) -> dict[str, Split]:
-        """The file's own word, for each video_id: its first question's that has one."""
+        """Return each video's split, as its first question with one says."""
         chosen: dict[str, Split] = {}
         for question in questions:
             video = videos[question.video]
@@ -172,12 +172,15 @@ class QuestionFile(QuestionSource):
     kind: Literal["auto", "video_r1", "llava_video", "json", "jsonl", "csv"] = "auto"
 
     def own_folder(self) -> Path:
+        """Return the folder of the question file."""
         return Path(self.questions).parent
 
     def entries(self) -> list[Entry | Rejected]:
+        """Return the entries of the question file."""
         return read_entries(Path(self.questions), self.kind if self._is_plain() else None)
 
     def form(self) -> str | None:
+        """Return the format of the file; None to detect it."""
         return "columns" if self._is_plain() else None if self.kind == "auto" else self.kind
 
     def _is_plain(self) -> bool:
@@ -185,7 +188,7 @@ class QuestionFile(QuestionSource):
 
 
 def video_id_of(path: str) -> str:
-    """The video's id: its path under the root, without `.` and `..`; one file, one spelling."""
+    """Return the video's id: its path under the root, without `.` and `..`."""
     return posixpath.normpath(path)
 
 
@@ -224,7 +227,7 @@ def _kind_of(entries: list[Entry]) -> str | None:
 
 
 def _name(entry: Entry) -> str:
-    """What a refused entry is called: its id if that can be shown, else its place."""
+    """Return the id of a rejected entry if it can be shown, else its place."""
     for key in ("id", "problem_id"):
         value = entry.fields.get(key)
         if isinstance(value, int) or (isinstance(value, str) and value and value.isprintable()):
@@ -251,7 +254,7 @@ def _without_duplicates(
 def _renamed(
     rejected: list[Rejected], questions: list[RawQuestion], duplicates: list[Rejected]
 ) -> list[Rejected]:
-    """A refused entry goes by its place if its id is another's: each id has one fate."""
+    """Name rejected entries by place where their id is taken: each id has one outcome."""
     taken = {q.id for q in questions} | {r.id for r in duplicates}
     renamed: list[Rejected] = []
     for refused in rejected:

@@ -11,7 +11,7 @@ from storm.config import Split
 def assign_splits(
     known: Mapping[str, str], chosen: Mapping[str, Split], test_share: float, seed: int
 ) -> dict[str, Split]:
-    """A split for each video of `known` (video_id: sha256); `chosen` ones keep theirs.
+    """Return a split for each video of `known` (video_id: sha256); `chosen` stay.
 
     Equal bytes under two names share one split. Adding videos moves none, save that while the
     file chooses none and there are two videos, neither side stays empty.
