@@ -59,6 +59,6 @@ def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) ->
     seal(stage, store)
     assert state() == ("complete", 6, 6)
     next(stage.artifact(store).path.glob("blobs/*/*.mp4")).unlink()
-    assert state()[0] == "partial"
+    assert state()[0] == "damaged"
     execute(stage, store, Runtime())
     assert state() == ("complete", 6, 6)

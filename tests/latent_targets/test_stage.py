@@ -99,7 +99,14 @@ def test_a_clip_that_cannot_be_read_is_quarantined_and_the_rest_is_made(
         execute(needed, store, Runtime())
     clips = stage.thought_videos.artifact(store).path
     lost, kept = stage.thought_videos.rows(store)
-    context = Context(store, stage.artifact(store), Runtime(), print, print, batch=2)
+    context = Context(
+        store=store,
+        artifact=stage.artifact(store),
+        runtime=Runtime(),
+        emit=print,
+        begin=print,
+        batch=2,
+    )
     away = (clips / lost.blob).rename(tmp_path / "clip")
     try:
         bad, good = stage.make([lost.id, kept.id], context)

@@ -215,7 +215,7 @@ def test_a_missing_checkpoint_is_an_error(tmp_path):
         {"path": str(tmp_path)},
         {"path": "somebody/some-model", "revision": "0" * 40},
     ):
-        with pytest.raises(ConfigError, match=r"expected a checkpoint .*tiny_random alone"):
+        with pytest.raises(ConfigError, match=r"expected a checkpoint .*tiny_random"):
             config("ltx", pipeline={"kind": "pretrained"} | pipeline).build("cpu")
 
 
