@@ -69,6 +69,7 @@ def remake(clips: Stage, store: Store) -> None:
     execute(clips, store, RUNTIME)
 
 
+@pytest.mark.integration
 def test_the_same_rows_again_leave_later_stages_alone(store: Store, diary: Path) -> None:
     clips, vectors, summary = graph(diary=diary)
     execute(summary, store, RUNTIME)
@@ -111,6 +112,7 @@ def test_other_rows_make_what_hangs_on_them(store: Store, diary: Path) -> None:
     assert {item.id: item.key for item in plan(vectors, alone).items} == keys
 
 
+@pytest.mark.integration
 def test_an_unfinished_stage_follows_its_input_too(store: Store) -> None:
     clips, vectors, _ = graph()
     execute(clips, store, RUNTIME)
@@ -123,6 +125,7 @@ def test_an_unfinished_stage_follows_its_input_too(store: Store) -> None:
     assert second.shards == first.shards, "tasks of the first plan may be under way"
 
 
+@pytest.mark.integration
 def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
     """Their rows are in those shards, by whatever rule they got there."""
     clips, vectors, _ = graph()
@@ -135,21 +138,3 @@ def test_a_plan_made_anew_leaves_items_in_their_shards(store: Store) -> None:
     second = plan(vectors, store)
     assert second.items != moved
     assert [item.shard for item in second.items] == [item.shard for item in moved]
-
-
-def test_explain_names_what_differs(store: Store) -> None:
-    _, vectors, _ = graph()
-    assert list(reasons(vectors, store))[1:] == ["  nothing of this name was sealed before"]
-    execute(vectors, store, RUNTIME)
-    assert list(reasons(vectors, store)) == [
-        f"toy_vectors is cached: {vectors.artifact(store).path.name}"
-    ]
-    wider = dataclasses.replace(vectors, width=4)
-    assert "  width: 8 -> 4" in list(reasons(wider, store))
-    longer = Vectors(clips=dataclasses.replace(vectors.clips, size=21))
-    lines = list(reasons(longer, store))
-    assert lines[0].startswith("toy_vectors has to run: ")
-    assert any(line.startswith("  input clips: ") for line in lines)
-    assert "      size: 20 -> 21" in lines
-    next(vectors.artifact(store).path.glob("shard-*.arrow")).unlink()
-    assert "1 files are damaged, first shard-" in next(iter(reasons(vectors, store)))

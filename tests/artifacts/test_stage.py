@@ -1,9 +1,9 @@
 """A stage's identity: the same in every process, changed by what changes its rows, and by no more.
 
 `golden_recipes.json` holds the recipe of every stage of the profile `smoke`. A test that fails
-on it says: rows of artifacts out there are no longer taken over. If that is meant, run
+on it says: rows of artifacts out there are no longer reused. If that is meant, run
 
-    STORM_UPDATE_GOLDEN=1 python -m pytest tests/test_stage.py
+    STORM_UPDATE_GOLDEN=1 python -m pytest tests/artifacts/test_stage.py
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def test_what_is_made_is_identity(
 
 
 def test_more_videos_keep_the_recipe(here: dict[str, list[str]]) -> None:
-    """So that the rows of those that were there are taken over."""
+    """So that the rows of those that were there are reused."""
     more = assemble(load("smoke", ["videos.counts.train=10"]))
     for title in ("videos", "keyframes", "thought_prompts", "thought_videos", "latent_targets"):
         assert more.find(title).recipe == here[title][0]

@@ -1,8 +1,9 @@
-"""`storm verify`, `storm quarantine`, `storm explain`: what lies in the store, and why."""
+"""`storm verify`, `storm quarantine`, `storm explain`: what is in the store, and why."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from storm.profiles import load
 from storm.runtime import Runtime
 from storm.videos.decoding.encode import encode_mp4
 
+pytestmark = pytest.mark.integration
+
 FEW = ["videos.counts.train=2", "videos.counts.test=2"]
 
 
@@ -31,11 +34,17 @@ def profile(*settings: str) -> list[str]:
     return ["--profile", "smoke", *(part for s in (*FEW, *settings) for part in ("--set", s))]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made")
+    execute(assemble(load("smoke", FEW)).find("keyframes"), Store(root), Runtime())
+    return root
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    stage = assemble(load("smoke", FEW)).find("keyframes")
-    execute(stage, Store(tmp_path), Runtime())
-    return tmp_path
+def root(made: Path, tmp_path: Path) -> Path:
+    """Return a copy of a root whose keyframes are made."""
+    return Path(shutil.copytree(made, tmp_path / "root"))
 
 
 def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,10 +64,9 @@ def test_verify_names_what_is_damaged(root: Path, capsys: pytest.CaptureFixture[
     assert json.loads(out) == {"artifacts": 2, "damaged": [str(lost), str(path)]}
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("name", ["manifest.json", "plan.json", "files.json"])
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"[1]", b'{"format": 2, "a": 2}'])
-def test_verify_reads_the_books(
+def test_verify_reads_manifest_plan_and_file_list(
     root: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
 ) -> None:
     if name == "manifest.json" and b"format" in content:

@@ -23,6 +23,7 @@ def outcome(pool: WorkerPool[str, str], item: str) -> str:
         return getattr(error, "reason", "data")
 
 
+@pytest.mark.integration
 def test_a_call_that_dies_hangs_or_fails_costs_only_itself() -> None:
     with WorkerPool[str, str](pool_calls.act, workers=2, timeout_seconds=2) as pool:
         items = ["fine", "die", "fine", "complain", "hang", "raise", "fine"]
@@ -48,6 +49,7 @@ def test_leaving_early_ends_the_processes_at_once() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.integration
 def test_the_owners_death_ends_a_hanging_worker(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = (

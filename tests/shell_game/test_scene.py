@@ -72,6 +72,7 @@ def test_the_question_asks_for_the_last_place_and_each_letter_is_right_once():
         assert letters == set("ABCD")
 
 
+@pytest.mark.integration
 def test_neither_letter_nor_start_gives_the_answer_away():
     world = World()
     scenes = sample_scenes(world, "test", 1200, seed=0)

@@ -84,6 +84,7 @@ def without(keyframes, drop):
     )
 
 
+@pytest.mark.integration
 def test_every_event_is_needed(games):
     for scene, request in games[:4]:
         for i, reason in enumerate(request.keyframes.reasons):

@@ -19,6 +19,8 @@ from student_helpers import FAMILIES, QUESTIONS, K, clip, tiny
 from storm.student import Example, Student, VideoTokens
 from storm.student.files import GENERATE_FILE
 
+pytestmark = pytest.mark.integration
+
 CASES = {
     **FAMILIES,
     "head_rms": tiny("qwen2_5_vl", head="rms"),
@@ -131,7 +133,6 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Path],
     return folders, json.loads(child.stdout)
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("shows", ["videos", "text"])
 @pytest.mark.parametrize("name", CASES)
 def test_plain_transformers_answers_with_the_students_tokens(

@@ -32,6 +32,7 @@ def compare(path: Path) -> None:
         assert np.abs(ours - theirs).max(initial=0) <= 3, "more than the rounding of colours"
 
 
+@pytest.mark.integration
 def test_whole_files(film: Path, tmp_path: Path, moving, write):
     compare(film)
     groups = {"g": "20", "bf": "3", "sc_threshold": "0"}

@@ -45,6 +45,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     return int(end.value.code or 0), capsys.readouterr().out
 
 
+@pytest.mark.integration
 def test_everything_is_counted_and_each_problem_has_a_sample(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_everything_is_counted_and_each_problem_has_a_sample(
     assert "not_a_video: 1 questions" in out
 
 
+@pytest.mark.integration
 def test_the_half_of_video_r1_that_is_images_is_counted_and_costs_no_share(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_half_of_video_r1_that_is_images_is_counted_and_costs_no_share(
     assert manifest["extra"] == {"image_questions_left_out": 3}
 
 
+@pytest.mark.integration
 def test_damage_inside_is_found_by_decoding(
     mine: Path, write, moving, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,6 +111,7 @@ def test_damage_inside_is_found_by_decoding(
     assert code == 0, "one bad question of several may be"
 
 
+@pytest.mark.integration
 def test_a_video_that_kills_its_child_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("storm.videos.questions.check.summarize_video", crash_on_one)
     source = QuestionFile(questions=str(mine), columns={"question": "prompt"})  # pyright: ignore

@@ -34,6 +34,7 @@ def decoded(decoding: PrefetchDecoder, wanted: Sequence[Segment]) -> list[int | 
     return [outcome(one) for _, one in found]
 
 
+@pytest.mark.integration
 def test_a_decoder_that_dies_hangs_or_complains_costs_its_video() -> None:
     wanted = segments("fine", "dies", "fine", "bad", "hangs", "fine", "dies", "fine")
     with PrefetchDecoder(Troubled(), workers=2, ahead=3, max_seconds=5) as decoding:
@@ -83,6 +84,7 @@ def test_frames_are_those_of_the_same_rule_here(film: Path) -> None:
     assert frames.decode_seconds > 0
 
 
+@pytest.mark.integration
 def test_faults_keep_their_reason(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

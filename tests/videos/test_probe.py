@@ -96,6 +96,7 @@ def test_ten_hours_are_refused_by_the_header(tmp_path: Path, moving, name: str):
     assert fault_of(path) == "too_long"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("edge", "why"), [(16_000, "too_large"), (16_384, "damaged")])
 def test_a_huge_picture_is_refused(tmp_path: Path, moving, write, edge: int, why: str):
     """In the headers of a small file's PNG pictures. FFmpeg itself takes no 16,384 x 16,384."""

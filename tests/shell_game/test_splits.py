@@ -1,0 +1,58 @@
+"""The splits of the profile whose numbers the docs report share no script and no color."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storm.pipeline.assemble import assemble
+from storm.profiles import load
+from storm.shell_game.scene import color_cell
+from storm.shell_game.videos import ShellVideos
+
+pytestmark = pytest.mark.integration
+
+
+SPLITS = ("base", "train", "test")
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, dict[str, dict[str, Any]]]:
+    """Title of each stage that makes videos: split: video id: scene."""
+    stages = [stage for stage in assemble(load("shell")) if isinstance(stage, ShellVideos)]
+    return {stage.title: {split: stage.scenes(split) for split in SPLITS} for stage in stages}
+
+
+def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
+    return [scene for splits in worlds.values() for scene in splits[split].values()]
+
+
+def test_each_stage_has_its_splits(worlds: dict[str, Any]) -> None:
+    sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
+    assert sizes["videos/base"].keys() == {"base"}
+    assert sizes["videos"].keys() == {"train", "test"}
+    assert sizes["videos/2 swaps"].keys() == sizes["videos/4 swaps"].keys() == {"train", "test"}
+
+
+def test_no_script_is_in_two_splits(worlds: dict[str, Any]) -> None:
+    scripts = {split: {(s.start, s.swaps) for s in pooled(worlds, split)} for split in SPLITS}
+    assert all(scripts.values())
+    assert not scripts["base"] & scripts["train"]
+    assert not scripts["base"] & scripts["test"]
+    assert not scripts["train"] & scripts["test"]
+
+
+def test_colors_of_the_test_are_its_own(worlds: dict[str, Any]) -> None:
+    cells = {split: {color_cell(s.look) for s in pooled(worlds, split)} for split in SPLITS}
+    assert len(cells["test"]) > 3
+    assert not cells["test"] & (cells["base"] | cells["train"])
+
+
+def test_there_are_a_thousand_distinct_test_videos(worlds: dict[str, Any]) -> None:
+    scenes = worlds["videos"]["test"]
+    assert len(scenes) >= 1000
+    assert len({(s.start, s.swaps) for s in scenes.values()}) == len(scenes)
+    assert not scenes.keys() & worlds["videos"]["train"].keys()
+    everything = [*scenes.values(), *worlds["videos"]["train"].values()]
+    assert len({s.seed for s in everything}) == len(everything)
