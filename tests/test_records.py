@@ -251,14 +251,14 @@ def test_a_bad_row_cannot_be_made(row_type: Any, good: Any, change: Any, word: s
         row_type(**{**good, **change})
 
 
-def test_a_score_lies_in_its_interval() -> None:
+def test_a_score_is_in_its_interval() -> None:
     row: dict[str, Any] = dict.fromkeys(("id", "arm", "variant", "condition"), "a")
     row |= {"measure": "accuracy", "n": 1, "seed": 0}
     with pytest.raises(DataError, match="low <= value <= high"):
         records.Score(**row, value=0.5, low=0.6, high=0.7)
 
 
-def test_a_median_lies_below_the_95th_percentile() -> None:
+def test_the_median_is_below_the_95th_percentile() -> None:
     row: dict[str, Any] = {"id": "latent/total", "mode": "latent", "part": "total", "n": 9}
     with pytest.raises(DataError, match="median_seconds <= p95"):
         records.Latency(**row, median_seconds=2.0, p95_seconds=1.0)

@@ -137,6 +137,7 @@ def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Ar
         list(artifact.rows(ThoughtVideo))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["manifest.json", "files.json"])
 @pytest.mark.parametrize("content", [None, b"", b"\0" * 50, b'{"format": 2'])
 def test_a_lost_manifest_or_file_list_is_damage(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from storm.artifacts.crash_policy import CrashPolicy, Fail, Quarantine, Retry
 
 
-def test_an_item_alone_in_flight_at_two_deaths_is_quarantined() -> None:
+def test_the_only_item_in_flight_at_two_deaths_is_quarantined() -> None:
     policy = CrashPolicy()
     assert not policy.one_at_a_time
     assert policy.after(["a", "b", "c"]) == Retry()

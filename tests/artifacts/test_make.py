@@ -29,6 +29,7 @@ from storm.runtime import Runtime
 # what a child may do
 
 
+@pytest.mark.integration
 def test_a_killed_child_is_tried_again(store: Store, diary: Path) -> None:
     stage = Clips(ids=IDS, trouble={"07": "kill once"}, diary=str(diary))
     execute(stage, store, RUNTIME)
@@ -51,6 +52,7 @@ def test_bad_items_never_stop_the_others(store: Store) -> None:
     assert "silent for 5 s" in bad["08"][1]
 
 
+@pytest.mark.integration
 def test_an_error_of_the_stage_stops_it_with_its_words(store: Store, diary: Path) -> None:
     stage = Clips(ids=IDS, trouble={"05": "fail"}, diary=str(diary))
     with pytest.raises(
@@ -75,6 +77,7 @@ def test_a_mount_that_is_gone_quarantines_nothing(store: Store) -> None:
     assert assert_sound(store, stage, set(IDS)).manifest()["quarantined"] == []
 
 
+@pytest.mark.integration
 def test_too_many_entries_that_are_no_items_fail_before_any_item(store: Store, diary: Path) -> None:
     stage = Refusing(ids=IDS, diary=str(diary))
     with pytest.raises(StageFailed, match=r"12 of 24 items were quarantined \(no_answer\)"):
@@ -99,6 +102,7 @@ def test_too_many_bad_items_fail_the_stage_and_are_tried_again(store: Store, dia
     ]
 
 
+@pytest.mark.integration
 def test_an_item_without_outcome_fails_the_stage(store: Store) -> None:
     stage = Clips(ids=IDS, trouble={"05": "skip"})
     with pytest.raises(StageFailed, match=r"found none for 1, first '05'"):
@@ -154,7 +158,7 @@ def test_a_sealed_stage_is_left_alone(sealed: Store, diary: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_torn_journal_costs_its_last_item(store: Store, diary: Path) -> None:
+def test_a_torn_journal_loses_only_its_last_item(store: Store, diary: Path) -> None:
     stage = Clips(ids=IDS, diary=str(diary))
     make_without_sealing(stage, store)
     worked_on(diary)

@@ -39,9 +39,7 @@ def test_a_hundred_more_of_ten_thousand_make_a_hundred(tmp_path: Path) -> None:
     assert diary.read_text() == ""
 
 
-def test_shards_are_cut_by_their_rows_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shards_depend_only_on_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any iterable of rows gives the same bytes; wide rows make shorter record batches."""
     import numpy as np
 

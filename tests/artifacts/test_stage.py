@@ -48,6 +48,7 @@ def here() -> dict[str, list[str]]:
     return {s.title: [s.recipe, s.fingerprint()] for s in assemble(load("smoke"))}
 
 
+@pytest.mark.integration
 def test_identity_is_the_same_in_every_process(here: dict[str, list[str]]) -> None:
     assert identities("1") == here
     assert identities("2") == here

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sealed_by_hand import seal_by_hand
+from artifact_writer import write_artifact
 from toy_stages import Clips, chain
 
 from storm.artifacts.artifact import artifact_around
@@ -39,11 +39,11 @@ def test_artifacts_of_one_recipe_are_found(store: Store) -> None:
 
 def test_manifests_lead_from_a_blob_to_what_it_was_made_from(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    clips = seal_by_hand(store, "clips")
-    other = seal_by_hand(store, "other")
-    targets = seal_by_hand(store, "targets", (), clips)
-    one = seal_by_hand(store, "one", (), other, targets)
-    two = seal_by_hand(store, "two", (), one, other)
+    clips = write_artifact(store, "clips")
+    other = write_artifact(store, "other")
+    targets = write_artifact(store, "targets", (), clips)
+    one = write_artifact(store, "one", (), other, targets)
+    two = write_artifact(store, "two", (), one, other)
     found = artifact_around(two.path / "checkpoint")
     assert (found.path, found.stage, found.fingerprint) == (two.path, "two", two.fingerprint)
     for expected in (one, other, targets, clips):

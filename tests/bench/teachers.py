@@ -11,7 +11,7 @@ from storm.thought_prompts.base import TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
 from tests.bench.measure import Row, at_least, at_most
 from tests.support.scripted_server import Act, ScriptedServer, says
-from tests.support.teaching import teacher_request, thought
+from tests.support.teacher_requests import teacher_request, valid_reply
 
 LATENCY_SECONDS = 2.0
 REQUESTS = 128
@@ -31,7 +31,7 @@ def in_flight(folder: Path) -> Iterator[Row]:
         return (time.perf_counter() - began) / count
 
     with ScriptedServer(
-        lambda body, seen: Act(says(thought(body)), delay=LATENCY_SECONDS)
+        lambda body, seen: Act(says(valid_reply(body)), delay=LATENCY_SECONDS)
     ) as server:
         together = ask(64, "together", REQUESTS)
         assert server.most_flying == 64

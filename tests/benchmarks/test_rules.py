@@ -16,7 +16,7 @@ from storm.benchmarks.scoring import score
 from storm.benchmarks.types import AnsweredQuestion, ScoredResponse
 from tests.benchmarks import rules
 from tests.benchmarks.docs import CAPTION_ANSWERS, caption_doc, doc_of
-from tests.benchmarks.nasty import RESPONSES
+from tests.benchmarks.response_strategies import RESPONSES
 
 SOME = settings(max_examples=500, deadline=None)
 MANY = settings(max_examples=2000, deadline=None)
@@ -105,7 +105,7 @@ def test_mmvu_takes_one_final_letter(response: str, letter: str) -> None:
         assert one.score == float(answer == letter)
 
 
-def test_mmvu_flaws_of_lmms_eval_stand_under_its_name_only() -> None:
+def test_mmvu_flaws_of_lmms_eval_are_only_under_its_name() -> None:
     everything = "A B C D E"
     for answer in "ABCDE":
         assert scored("mmvu", doc_of("mmvu", answer=answer), everything, scorer="lmms_eval").score

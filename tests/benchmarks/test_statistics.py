@@ -38,7 +38,7 @@ def test_one_question_a_video_gives_the_textbook_interval(
     assert found_high == pytest.approx(high, abs=0.004)
 
 
-def test_questions_that_stand_and_fall_with_their_video_count_once_a_video() -> None:
+def test_questions_with_equal_scores_per_video_count_once_a_video() -> None:
     videos, copies = 100, 4
     alone = clustered_interval(first(60, videos), own(videos))
     repeated = [c for c in first(60, videos) for _ in range(copies)]

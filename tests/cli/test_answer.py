@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from artifact_writer import write_artifact
+from gray_thoughts import QUESTIONS, write_thoughts
 from PIL import Image
-from sealed_by_hand import seal_by_hand
-from thoughts_by_hand import QUESTIONS, thoughts
 
 from storm.artifacts.store import Store
 from storm.cli import main
-from storm.student import LatentConfig, TinyConfig, prompt_of
-from storm.student.checkpoint import record_sampling
+from storm.student import prompt_of
+from storm.testing import make_student
 from storm.videos.decoding.encode import encode_mp4
 from storm.videos.decoding.sampling import FrameSampling
 
@@ -31,16 +31,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("root")
     store = Store(path)
     latents = np.random.default_rng(0).standard_normal((2, K, HIDDEN)).astype(np.float32)
-    made = thoughts(store, latents)
-    two = seal_by_hand(store, "stage_two", (), seal_by_hand(store, "stage_one", (), made))
-    TinyConfig(
-        text={"layers": 1, "hidden": HIDDEN, "heads": 2, "key_heads": 2, "ffn": 32},  # pyright: ignore
-        vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
-        latent=LatentConfig(k=K),
+    made = write_thoughts(store, latents)
+    two = write_artifact(store, "stage_two", (), write_artifact(store, "stage_one", (), made))
+    make_student(
+        two.path / "checkpoint",
+        k=K,
+        hidden=HIDDEN,
         corpus=(prompt_of(QUESTION, OPTIONS), *"AB"),
-        vocabulary=300,
-    ).build(two.path / "checkpoint")
-    record_sampling(two.path / "checkpoint", SAMPLING)
+        sampling=SAMPLING,
+    )
     frames = np.random.default_rng(1).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
     encode_mp4(path / "game.mp4", frames, 8.0)
     return path
@@ -63,7 +62,7 @@ def run(capsys: pytest.CaptureFixture[str], checkpoint: Path, *more: Any) -> tup
     return code, captured.out, captured.err
 
 
-def test_a_person_reads_answer_confidence_and_times(
+def test_the_text_output_has_answer_confidence_and_times(
     capsys: pytest.CaptureFixture[str], root: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     strip = tmp_path / "strip.png"
@@ -150,6 +149,7 @@ def _changed(checkpoint: Path, folder: Path, **section: Any) -> Path:
     return folder
 
 
+@pytest.mark.integration
 def test_wrong_checkpoints_and_videos_are_one_clear_line(
     capsys: pytest.CaptureFixture[str], root: Path, checkpoint: Path, tmp_path: Path
 ) -> None:

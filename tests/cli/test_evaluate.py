@@ -11,13 +11,13 @@ import pytest
 from storm.artifacts import make as execution
 from storm.cli import main
 from storm.evaluation.latency import PARTS
-from tests.benchmarks import folders, talker
+from tests.benchmarks import folders, letter_student
 from tests.evaluation.builders import build_data
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talker.build(tmp_path_factory.mktemp("talker"))
+    return letter_student.build(tmp_path_factory.mktemp("letter_student"))
 
 
 @pytest.fixture(scope="module")

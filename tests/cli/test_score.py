@@ -250,6 +250,7 @@ def test_another_scorer_does_not_write_under_lmms_evals_names(tmp_path: Path) ->
     assert not any(name.startswith("accuracy") for name in found)
 
 
+@pytest.mark.integration
 def test_scoring_loads_nothing_heavy(tmp_path: Path) -> None:
     path = lines(tmp_path / "r.jsonl", [line("a", "A")])
     code = (

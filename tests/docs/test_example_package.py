@@ -76,7 +76,7 @@ def test_each_file_is_short() -> None:
 
 
 @pytest.mark.integration
-def test_components_work_alone(installed: Path, tmp_path: Path) -> None:
+def test_components_work_by_themselves(installed: Path, tmp_path: Path) -> None:
     make_student(tmp_path / "student", sampling=FrameSampling(frames=4, size_px=32))
     run(installed, tmp_path, "-c", UNIT)
 

@@ -15,7 +15,7 @@ from storm.evaluation.latency import LatencyStage
 from storm.evaluation.query import BenchmarkQuery
 from storm.records import Latency
 from storm.runtime import Runtime
-from tests.benchmarks import folders, talker
+from tests.benchmarks import folders, letter_student
 from tests.benchmarks.docs import doc_of
 
 RUNTIME = Runtime(batch=2)  # pyright: ignore[reportCallIssue]
@@ -42,7 +42,7 @@ def build_data(root: Path) -> Path:
 
 
 def stage_of(checkpoint: Path, data: Path, **changed: Any) -> EvaluationStage:
-    query = {"kind": "videomme", "sampling": talker.SAMPLING, "prompt": "lmms_eval"}
+    query = {"kind": "videomme", "sampling": letter_student.SAMPLING, "prompt": "lmms_eval"}
     query |= {name: changed.pop(name) for name in BenchmarkQuery.model_fields if name in changed}
     fields: dict[str, Any] = {
         "checkpoint": CheckpointFolder(path=str(checkpoint)),

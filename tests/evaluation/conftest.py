@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import talker
+from tests.benchmarks import letter_student
 from tests.evaluation import builders
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return talker.build(tmp_path_factory.mktemp("talker"))
+    return letter_student.build(tmp_path_factory.mktemp("letter_student"))
 
 
 @pytest.fixture(scope="module")

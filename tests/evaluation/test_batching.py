@@ -10,11 +10,11 @@ import torch
 from storm.errors import DataError
 from storm.evaluation.batching import replies_in_batches, replies_to
 from storm.student import Answering, Question, Student
-from tests.benchmarks import talker
+from tests.benchmarks import letter_student
 
 
 def test_a_batch_too_large_for_the_device_is_halved(tmp_path: Path) -> None:
-    student = Student.from_pretrained(talker.build(tmp_path))
+    student = Student.from_pretrained(letter_student.build(tmp_path))
     answering = Answering.Config(max_new_tokens=1).build(student)
     sizes, stream = [], answering.stream
 

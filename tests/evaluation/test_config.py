@@ -6,14 +6,14 @@ from typing import Any
 
 from storm.evaluation.checkpoints import CheckpointFolder
 from storm.evaluation.config import BenchmarkConfig
-from tests.benchmarks import talker
+from tests.benchmarks import letter_student
 
 
 def test_an_answer_may_be_as_long_as_its_benchmark_and_mode_need() -> None:
     def most(kind: str, **more: Any) -> dict[str, int]:
         config = BenchmarkConfig(kind=kind, data=".", modes=("latent", "cot"), **more)
         folder = CheckpointFolder(path=".")
-        stages, latency = config.build(folder, talker.SAMPLING, "float32", "cpu")
+        stages, latency = config.build(folder, letter_student.SAMPLING, "float32", "cpu")
         assert latency is not None
         assert latency.max_new_tokens == tuple(stage.max_new_tokens for stage in stages)
         return {stage.mode: stage.max_new_tokens for stage in stages}

@@ -23,7 +23,8 @@ from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.summary import summarize
 from storm.runtime import Runtime
 from storm.student import Student
-from tests.benchmarks import folders, talker
+from tests.benchmarks import folders, letter_student
+from tests.benchmarks.letter_student import SAMPLING
 from tests.evaluation.builders import make_here, stage_of, timed
 
 
@@ -60,7 +61,7 @@ def test_responses_are_the_students_own(
     if mode != "cot":  # whose prompt's end, the same for all, decides what this student says
         assert len({r.response for r in replies}) > 1
     assert [rows[q.id].prompt for q in questions] == prompts
-    assert {row.frames for row in rows.values()} == {talker.SAMPLING.frames}
+    assert {row.frames for row in rows.values()} == {SAMPLING.frames}
     found = summarize([stage], None, store).as_json()["modes"][mode]
     assert found["n"] == len(rows)
     assert found["completeness"] == len(rows) / 2700
@@ -116,13 +117,15 @@ def test_identity_is_what_is_asked_and_of_whom(
         stage_of(checkpoint, data, shards=3, label="other"),
     ]
     assert {s.fingerprint() for s in same} == {stage.fingerprint()}
-    other = talker.build(tmp_path / "other", seed=2)
+    other = letter_student.build(tmp_path / "other", seed=2)
     changed = [
         stage_of(other, data),
         stage_of(checkpoint, data, mode="direct"),
         stage_of(checkpoint, data, prompt="lmms_eval_subtitles"),
         stage_of(checkpoint, data, max_new_tokens=2),
-        stage_of(checkpoint, data, sampling=talker.SAMPLING.model_copy(update={"fps": 1.0})),
+        stage_of(
+            checkpoint, data, sampling=letter_student.SAMPLING.model_copy(update={"fps": 1.0})
+        ),
         stage_of(checkpoint, data, limit=3),
     ]
     assert len({s.fingerprint() for s in [stage, *changed]}) == 1 + len(changed)

@@ -9,12 +9,12 @@ from storm.student.interventions import NAMES
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "oracle"])
-def test_every_intervention_of_the_student_may_stand_in_a_profile(name: str) -> None:
+def test_a_profile_may_name_every_intervention(name: str) -> None:
     name = name.replace(":SEED", ":3").replace(":N", ":2")
     assert check_intervention(name) == name
 
 
-def test_an_import_path_may_stand_in_a_profile() -> None:
+def test_a_profile_may_name_an_import_path() -> None:
     path = "storm.student.interventions:Zero"
     assert check_intervention(path) == path
 

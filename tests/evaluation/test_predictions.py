@@ -86,7 +86,7 @@ def test_the_donors_answer_is_a_letter_of_this_question() -> None:
     assert _prediction(mine, "swap", "A", same).donor_answer == "A"
 
 
-def test_a_donor_whose_answer_is_no_option_here_says_nothing() -> None:
+def test_a_donor_whose_answer_is_no_option_is_not_counted() -> None:
     mine = sample(("red", "blue"), "A")
     for donor in (sample(("green", "blue"), "A", "donor"), sample((), "red", "donor"), None):
         made = _prediction(mine, "swap", "(A)", donor)

@@ -50,12 +50,12 @@ class Told(Stage[Any]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldVideos(Told):
+class FixedVideos(Told):
     name: ClassVar[str] = "told_videos"
     row: ClassVar[type] = VideoSample
 
 
-def questions(store: Store) -> ToldVideos:
+def questions(store: Store) -> FixedVideos:
     rows = [
         make_sample(
             f"{split}-{i}",
@@ -67,7 +67,7 @@ def questions(store: Store) -> ToldVideos:
         for split in ("train", "test")
         for i in range(VIDEOS)
     ]
-    return ToldVideos(told=tuple(rows)).write(store)
+    return FixedVideos(told=tuple(rows)).write(store)
 
 
 def arm(store: Store, name: str, **right: int) -> Told:

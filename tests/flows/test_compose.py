@@ -9,7 +9,7 @@ import yaml
 REPO = Path(__file__).parents[2]
 
 
-def test_the_compose_file_shows_its_server_to_this_machine_alone() -> None:
+def test_the_compose_file_binds_its_server_to_loopback() -> None:
     compose = yaml.safe_load((REPO / "docker" / "compose.yaml").read_text())
     server, worker = compose["services"]["server"], compose["services"]["worker"]
     assert [port.rpartition(":")[0] for port in server["ports"]] == ["127.0.0.1:4200"]

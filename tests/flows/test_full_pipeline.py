@@ -48,7 +48,7 @@ def test_it_ends_with_the_table_and_a_report(finished: tuple[Flow, Done]) -> Non
     assert Path(path).stat().st_size > 1000
 
 
-def test_it_says_each_stage_once_and_nothing_else(finished: tuple[Flow, Done]) -> None:
+def test_it_prints_one_line_for_each_stage(finished: tuple[Flow, Done]) -> None:
     lines = finished[1].err.splitlines()
     assert all(line.startswith("made ") for line in lines), finished[1].err
     assert sorted(re.split(r" {2,}", line)[1] for line in lines) == sorted(

@@ -42,7 +42,7 @@ def test_lowest_rank_goes_first_and_never_more_than_count() -> None:
     assert most == 2
 
 
-def test_slots_have_numbers_and_one_that_wants_all_is_alone() -> None:
+def test_slots_have_numbers_and_one_that_takes_all_runs_by_itself() -> None:
     slots, running, seen = Slots(3), set(), []
     lock = threading.Lock()
 

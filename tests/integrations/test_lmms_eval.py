@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from storm.student import Student
-from tests.benchmarks import folders, lmms_env, talker
+from tests.benchmarks import folders, letter_student, lmms_env
 
 pytestmark = pytest.mark.long
 
@@ -67,7 +67,11 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_a_task_runs_to_the_end(
     tmp_path: Path, rows: list[dict[str, Any]], mode: Any, tokens: int
 ) -> None:
-    checkpoint, tasks, until = talker.build(tmp_path / "talker"), tmp_path / "tasks", "CC"
+    checkpoint, tasks, until = (
+        letter_student.build(tmp_path / "letter_student"),
+        tmp_path / "tasks",
+        "CC",
+    )
     tasks.mkdir()
     folders.as_json(tmp_path / "rows.json", rows)
     (tasks / "tiny.yaml").write_text(TASK.format(rows=tmp_path / "rows.json", until=until))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from teaching import NO_SETUP
+from teacher_requests import NO_SETUP
 
 from storm.keyframes.motion import MotionSelector
 from storm.keyframes.packet_size import PacketSizeSelector

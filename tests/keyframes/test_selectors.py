@@ -132,6 +132,7 @@ def test_motion_of_a_long_clip_has_onsets_and_ends(tmp_path):
     assert row.reasons.count("coverage") >= 2
 
 
+@pytest.mark.integration
 def test_cuts_become_keyframes(tmp_path):
     """Six shots of textured grounds of their own colors, each panned by a pixel a frame."""
     path, cuts = tmp_path / "shots.mp4", (30, 76, 137, 187, 242)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gray_thoughts import FRAMES, QUESTIONS, gray_of, write_thoughts
 from PIL import Image
-from thoughts_by_hand import FRAMES, QUESTIONS, grey_of, thoughts
 
 from storm.artifacts.store import Store, upstream
 from storm.errors import DataError, StoreError
@@ -41,7 +41,7 @@ def test_each_slot_finds_its_own_target(targets: np.ndarray) -> None:
 
 
 def test_frames_are_those_of_the_slot(targets: np.ndarray, tmp_path: Path) -> None:
-    made = thoughts(Store(tmp_path), targets)
+    made = write_thoughts(Store(tmp_path), targets)
     whose = [1, 0, 0, 1]
     found = nearest_training_frames(
         np.stack([targets[q, slot] for slot, q in enumerate(whose)]), made
@@ -50,7 +50,7 @@ def test_frames_are_those_of_the_slot(targets: np.ndarray, tmp_path: Path) -> No
     for neighbour, question in zip(found, whose, strict=True):
         assert neighbour.question_id == QUESTIONS[question]
         in_slot = range(neighbour.slot * FRAMES // K, (neighbour.slot + 1) * FRAMES // K)
-        gaps = [abs(neighbour.frame.mean() - grey_of(question, t)) for t in in_slot]
+        gaps = [abs(neighbour.frame.mean() - gray_of(question, t)) for t in in_slot]
         assert min(gaps) < 4, "of another slot or clip"
     save_strip(tmp_path / "strip.png", found)
     picture = np.asarray(Image.open(tmp_path / "strip.png").convert("L"))

@@ -25,8 +25,8 @@ from storm.latent_targets.stage import LatentTargetsStage, PooledTargetsStage
 from storm.pipeline.assemble import assemble
 from storm.profiles import load as load_profile
 from storm.runtime import Runtime
-from storm.student import LatentConfig, TinyConfig
 from storm.student.vision_encoder_digest import vision_encoder_digest
+from storm.testing import make_student
 
 SETTINGS = [
     *("videos.counts.base=4", "videos.counts.train=2", "videos.counts.test=2", "curriculum=[]"),
@@ -118,13 +118,7 @@ def test_a_clip_that_cannot_be_read_is_quarantined_and_the_rest_is_made(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("student")
-    TinyConfig(
-        text={"layers": 1, "hidden": 32, "heads": 2, "key_heads": 2, "ffn": 32},  # pyright: ignore
-        vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
-        latent=LatentConfig(k=2),
-    ).build(path)
-    return path
+    return make_student(tmp_path_factory.mktemp("student"))
 
 
 @pytest.mark.parametrize(

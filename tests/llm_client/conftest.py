@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openai._base_client
 import pytest
-from asking_servers import KEY
+from chat_clients import KEY
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking_servers import ask_all, client_for, echo
+from chat_clients import ask_all, client_for, echo
 from scripted_server import Act, ScriptedServer
 
 from storm.errors import StageFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asking_servers import ask_all, client_for, echo
+from chat_clients import ask_all, client_for, echo
 from scripted_server import ScriptedServer
 
 from storm.llm_client import Reply

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking_servers import KEY, ask_all, client_for, echo, question_of
+from chat_clients import KEY, ask_all, client_for, echo, question_of
 from scripted_server import Act, ScriptedServer, says
 
 from storm.errors import StageFailed
 from storm.llm_client import Reply
 
 
+@pytest.mark.integration
 def test_every_question_gets_its_own_answer_and_64_are_in_flight(tmp_path: Path) -> None:
     questions = [f"q{i}" for i in range(130)]
     taken: list[str] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking_servers import KEY, ask_all, client_for, echo, first, question_of
+from chat_clients import KEY, ask_all, client_for, echo, first, question_of
 from scripted_server import Act, ScriptedServer, says
 
 from storm.errors import ConfigError, StageFailed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking_servers import ask_all, client_for, echo
+from chat_clients import ask_all, client_for, echo
 from scripted_server import Act, ScriptedServer
 
 from storm.errors import StageFailed
@@ -28,7 +28,7 @@ def test_limits_hold_over_restarts(tmp_path: Path) -> None:
         assert usage.facts(client_for(server, tmp_path, **price).config)["cost_usd"] == 10.0
 
 
-def test_a_torn_line_of_the_usage_costs_itself_alone(tmp_path: Path) -> None:
+def test_a_torn_line_of_the_usage_log_loses_only_itself(tmp_path: Path) -> None:
     usage = UsageLog(tmp_path / "l")
     usage.add(requests=1)
     with open(usage.path, "ab") as file:

@@ -9,7 +9,6 @@ from toy_gpus import Lookers, WholeLooker
 from storm.artifacts.make import make_shard, plan
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
-from storm.process.environment import one_gpu
 from storm.runtime import Runtime
 
 
@@ -40,15 +39,3 @@ def test_a_child_sees_its_slots_gpu(kind, gpus, outer, found, tmp_path, monkeypa
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", outer)
     stage = kind(ids=("a",), quarantine_share=1.0)
     assert seen(stage, Store(tmp_path), Runtime(gpus=gpus), slot=1) == found
-
-
-def test_slots_take_gpus_in_turn_and_never_one_that_is_hidden(monkeypatch) -> None:
-    def taken(gpus: int) -> list[str]:
-        return [one_gpu(gpus, slot)["CUDA_VISIBLE_DEVICES"] for slot in range(4)]
-
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(3) == ["0", "1", "2", "0"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6,7")
-    assert taken(8) == ["6", "7", "6", "7"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert taken(8) == [""] * 4, "no GPU at all"

@@ -24,7 +24,7 @@ def outcome(pool: WorkerPool[str, str], item: str) -> str:
 
 
 @pytest.mark.integration
-def test_a_call_that_dies_hangs_or_fails_costs_only_itself() -> None:
+def test_a_call_that_dies_hangs_or_fails_loses_only_itself() -> None:
     with WorkerPool[str, str](pool_calls.act, workers=2, timeout_seconds=2) as pool:
         items = ["fine", "die", "fine", "complain", "hang", "raise", "fine"]
         outcomes = [outcome(pool, item) for item in items]

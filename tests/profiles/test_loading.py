@@ -86,6 +86,7 @@ def test_a_missing_profile_is_one_line_with_the_names() -> None:
         load("schell")
 
 
+@pytest.mark.integration
 def test_the_command_prints_the_line_and_exits_2() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "storm.cli", "status", "--profile", "shell", "--set", "nosuch=1"],

@@ -39,13 +39,13 @@ def test_shape_and_type(world):
     assert frames.dtype == np.uint8
 
 
-def test_the_ball_shows_in_the_reveal_alone():
+def test_the_ball_is_visible_only_in_the_reveal():
     shown = [t for t, f in enumerate(render(scene((1, 2), (2, 4), (1, 3)), STILL)) if has_ball(f)]
     assert {2, 3} <= set(shown) <= {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_beats_begin_at_rest_and_the_swap_lies_between(seed):
+def test_beats_begin_at_rest_and_the_swap_is_between(seed):
     frames = render(scene((1, 4), None, (2, 3), seed=seed), STILL)
     rest = frames[0]
     assert all((frames[6 * beat] == rest).mean() > 0.97 for beat in range(9))

@@ -47,7 +47,7 @@ def test_scripts_are_distinct_while_they_last_and_then_repeat():
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_test_colors_are_the_tests_alone():
+def test_test_colors_are_only_in_the_test_split():
     for split in SPLITS:
         for scene in sample_scenes(World(), split, 100, seed=3):
             assert is_test_cell(color_cell(scene.look)) == (split == "test")

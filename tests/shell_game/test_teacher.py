@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from teaching import NO_SETUP
+from teacher_requests import NO_SETUP
 
 from storm.keyframes.motion import MotionSelector
 from storm.records import Rejected
@@ -34,6 +34,13 @@ def request_for(scene, world, folder, name):
         answer=answer,
     )
     return TeacherRequest(sample, MotionSelector.Config().build().select(name, path))
+
+
+@pytest.fixture(scope="module")
+def game(tmp_path_factory):
+    """Return one scene and the request about its video."""
+    (scene,) = sample_scenes(WORLD, "train", 1, seed=11)
+    return scene, request_for(scene, WORLD, tmp_path_factory.mktemp("game"), "v0")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +100,8 @@ def test_every_event_is_needed(games):
             assert (beats_of(row) == scene.swaps) == (reason != "motion_peak")
 
 
-def test_no_reveal_and_no_ball_are_rejected(games):
-    scene, request = games[0]
+def test_no_reveal_and_no_ball_are_rejected(game):
+    scene, request = game
     keyframes = request.keyframes
     reveal = {i for i, p in enumerate(keyframes.pts_seconds) if 0 < p < 0.5}
     (row,) = TEACHER.write([TeacherRequest(request.sample, without(keyframes, reveal))])
@@ -116,8 +123,8 @@ def test_no_reveal_and_no_ball_are_rejected(games):
 
 
 @pytest.mark.parametrize("pixels", ["plain", "noise"])
-def test_frames_of_something_else_are_rejected(games, pixels):
-    _, request = games[0]
+def test_frames_of_something_else_are_rejected(game, pixels):
+    _, request = game
     rng = np.random.default_rng(0)
     frame = np.full((64, 64, 3), 120, np.uint8)
     images = tuple(
@@ -130,9 +137,9 @@ def test_frames_of_something_else_are_rejected(games, pixels):
     assert row.reason == "no_row"
 
 
-def test_it_sees_no_truth(games):
+def test_it_sees_no_truth(game):
     """Another question, other options, another answer: the same script."""
-    _, request = games[0]
+    _, request = game
     blind = dataclasses.replace(
         request.sample, question="What is this?", options=("x", "y"), answer="A"
     )

@@ -156,7 +156,7 @@ def test_plain_transformers_answers_with_the_students_tokens(
         assert made["span"][i] == [start, *[pad] * K, end]
 
 
-def test_text_after_a_video_stands_behind_its_time(
+def test_text_after_a_video_comes_after_its_time(
     answered: tuple[dict[str, Path], dict[str, Any]],
 ):
     """Qwen2.5-VL's own get_rope_index by hand: two videos, text between them; a padded row."""

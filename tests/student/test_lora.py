@@ -95,7 +95,7 @@ def test_merged_it_is_a_student_like_any_other(
     assert gap(again.answer_logits, merged.answer_logits) == 0
 
 
-def test_dropout_is_drawn_in_training_alone(own: Student, examples: list[Example]):
+def test_dropout_is_drawn_only_in_training(own: Student, examples: list[Example]):
     attach(own, Lora(r=4, dropout=0.5))
     _stir(own)
     batch = own.collate(examples)

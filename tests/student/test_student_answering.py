@@ -63,7 +63,7 @@ def ask(student: Student, asked: list[Question], config: dict | None = None, **o
 
 @pytest.mark.integration
 @pytest.mark.parametrize("mode", ["latent", "direct", "cot"])
-def test_replies_come_in_order_and_as_if_alone(student: Student, mode: str):
+def test_replies_are_in_order_and_independent(student: Student, mode: str):
     asked = questions(student) * 4  # more than one window of batches of two
     together = ask(student, asked, {"mode": mode}, batch=2, latents=True)
     for question, found in zip(asked[:5], together[:5], strict=True):

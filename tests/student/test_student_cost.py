@@ -71,7 +71,7 @@ def test_the_mask_of_a_padded_batch_is_the_only_tensor_of_its_size():
     assert large == {mask.untyped_storage().data_ptr()}
 
 
-def test_the_lm_head_sees_answer_positions_alone(student: Student, examples: list[Example]):
+def test_the_lm_head_sees_only_answer_positions(student: Student, examples: list[Example]):
     seen: list[int] = []
     hook = student.model.lm_head.register_forward_hook(
         lambda module, inputs, output: seen.append(output.shape[:-1].numel())
@@ -97,7 +97,7 @@ def test_one_token_a_step(student: Student, examples: list[Example]):
     assert lengths == [batch.prompt_width + 1, *[1] * (student.k - 1), 1 + answer]
 
 
-def test_checkpointing_computes_the_prompt_alone_again(student: Student, examples: list[Example]):
+def test_checkpointing_recomputes_only_the_prompt(student: Student, examples: list[Example]):
     student.train()
     student.gradient_checkpointing(True)
     lengths: list[int] = []

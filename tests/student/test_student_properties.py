@@ -98,6 +98,7 @@ def by_full_passes(student: Student, examples: list[Example], forced: bool) -> A
     return losses, latents, learn(student, loss)
 
 
+@pytest.mark.integration
 @same_draws
 @given(several_rows, latent_counts, st.sampled_from(["rollout", "teacher"]))
 def test_cached_rollout_is_full_passes(loaded: Student, drawn: list[Row], k: int, feeding: str):
@@ -126,6 +127,7 @@ def test_the_same_in_bf16(loaded: Student, low: Student, drawn: list[Row], k: in
     assert gradients < tolerance(student).bf16_gradients
 
 
+@pytest.mark.integration
 @same_draws
 @given(
     several_rows,
@@ -147,6 +149,7 @@ def test_k_sweeps_are_the_sequential_rollout(
     near(student, f"sweeps, {gradient}", values, gradient_gap(found, expected))
 
 
+@pytest.mark.integration
 @same_draws
 @given(several_rows, latent_counts, feedings)
 def test_a_batch_is_its_rows(loaded: Student, drawn: list[Row], k: int, feeding: Any):
@@ -167,6 +170,7 @@ def test_a_batch_is_its_rows(loaded: Student, drawn: list[Row], k: int, feeding:
     near(student, f"rows, {feeding}", values, gradient_gap(grads, summed))
 
 
+@pytest.mark.integration
 @same_draws
 @given(rows, st.integers(1, 200), feedings)
 def test_padding_changes_nothing(loaded: Student, row: Row, more: int, feeding: Any):
@@ -187,6 +191,7 @@ def test_padding_changes_nothing(loaded: Student, row: Row, more: int, feeding: 
     near(student, f"padding, {feeding}", values)
 
 
+@pytest.mark.integration
 @same_draws
 @given(several_rows, latent_counts, feedings)
 def test_checkpointing_changes_nothing(loaded: Student, drawn: list[Row], k: int, feeding: Any):
@@ -200,6 +205,7 @@ def test_checkpointing_changes_nothing(loaded: Student, drawn: list[Row], k: int
     assert gradient_gap(found, expected) < 1e-6
 
 
+@pytest.mark.integration
 @same_draws
 @given(several_rows, latent_counts, st.sampled_from([2, None, 9, 1]))
 def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps: int | None):

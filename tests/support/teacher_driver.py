@@ -1,4 +1,4 @@
-"""A stage `thought_prompts` with an endpoint whose inputs are made up here."""
+"""A stage `thought_prompts` with an endpoint with fixed inputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from teaching import teacher_request
+from teacher_requests import teacher_request
 
 from storm.artifacts.make import execute
 from storm.artifacts.stage import Context, Stage
@@ -23,7 +23,7 @@ RUNTIME = Runtime(workers=1, batch=8)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldVideos(Stage[VideoSample]):
+class FixedVideos(Stage[VideoSample]):
     name: ClassVar[str] = "videos"
     row: ClassVar[type] = VideoSample
 
@@ -37,11 +37,11 @@ class ToldVideos(Stage[VideoSample]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldKeyframes(Stage[Keyframes]):
+class FixedKeyframes(Stage[Keyframes]):
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes
 
-    videos: ToldVideos
+    videos: FixedVideos
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return self.videos.items(store)
@@ -52,8 +52,8 @@ class ToldKeyframes(Stage[Keyframes]):
 
 
 def stage_for(chat: ChatConfig) -> ThoughtPromptsStage:
-    videos: Any = ToldVideos()
-    keyframes: Any = ToldKeyframes(videos=videos)
+    videos: Any = FixedVideos()
+    keyframes: Any = FixedKeyframes(videos=videos)
     return ThoughtPromptsStage(
         videos=videos, keyframes=keyframes, teacher=EndpointTeacher.Config(chat=chat)
     )
@@ -63,5 +63,5 @@ def make(root: Path, chat: ChatConfig) -> None:
     execute(stage_for(chat), Store(root), RUNTIME)
 
 
-def make_told(root: str, chat: str) -> None:
+def make_from_json(root: str, chat: str) -> None:
     make(Path(root), ChatConfig.model_validate_json(chat))

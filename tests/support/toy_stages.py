@@ -1,4 +1,4 @@
-"""Two small stages with a blob and an array, whose items can be told to go wrong."""
+"""Two small stages with a blob and an array, whose items can be made to fail."""
 
 from __future__ import annotations
 

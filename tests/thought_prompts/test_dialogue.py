@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from teaching import teacher_request
+from teacher_requests import teacher_request
 
 from storm.artifacts.fs import digest
 from storm.llm_client import NoReply, Reply
@@ -37,7 +37,7 @@ def words(turns: list[Turn]) -> str:
         json.dumps({"id": None, "steps": ["a moves"], "video_prompt": "A moves."}, indent=2),
     ],
 )
-def test_what_stands_around_the_object_is_let_pass(text: str) -> None:
+def test_text_around_the_object_is_accepted(text: str) -> None:
     thought = read(Reply(text), TAG)
     assert (thought.steps, thought.video_prompt) == (("a moves",), "A moves.")
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_used_has_a_name(reply: Reply, reason: str, fault: str) -
 
 
 @given(st.text() | st.lists(st.none() | st.text()).map(json.dumps))
-def test_no_words_break_it(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     for finish in ("stop", "length"):
         with pytest.raises(BadReply):
             read(Reply("{" + text, finish), TAG)
@@ -119,7 +119,7 @@ def test_what_another_try_would_not_mend_is_not_asked_again(
     assert end.value.value.reason == reason
 
 
-def test_the_instruction_tells_what_is_known_and_the_answer_on_request_alone() -> None:
+def test_the_instruction_holds_what_is_known_and_the_answer_only_on_request() -> None:
     quiet, told = (conversation(REQUEST, saw, 16) for saw in (False, True))
     text = words(quiet)
     assert "Which hand throws?\nA. the left\nB. the right\n" in text

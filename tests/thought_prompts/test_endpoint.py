@@ -15,7 +15,7 @@ import psutil
 import pytest
 from scripted_server import Act, ScriptedServer, says
 from teacher_driver import COUNT, make, stage_for
-from teaching import teacher_request, text_of, thought
+from teacher_requests import teacher_request, text_of, valid_reply
 
 from storm.artifacts.store import Store
 from storm.errors import StageFailed
@@ -47,7 +47,7 @@ def write(server: ScriptedServer, folder: Path, *names: str, **config: Any) -> d
 
 
 def good(body: dict[str, Any], seen: int) -> Act:
-    return Act(says(thought(body), tokens=(1000, 100)))
+    return Act(says(valid_reply(body), tokens=(1000, 100)))
 
 
 def test_keyframes_go_as_pictures_between_their_times(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_keyframes_go_as_pictures_between_their_times(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_weather_over_one_item_costs_that_item(
+def test_repeated_failures_of_one_item_quarantine_it(
     tmp_path: Path, act: Act, reason: str, asked: int
 ) -> None:
     tag = tag_of(teacher_request("bad").sample)
@@ -147,7 +147,9 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
     def careless(body: dict[str, Any], seen: int) -> Act:
         asks_q7_first = "number q7?" in text_of(body) and "can't be used" not in text_of(body)
         said = (
-            says(f"my key is {KEY}") if asks_q7_first else says(thought(body), tokens=(1000, 100))
+            says(f"my key is {KEY}")
+            if asks_q7_first
+            else says(valid_reply(body), tokens=(1000, 100))
         )
         return Act(said, delay=0.5)
 
@@ -175,9 +177,9 @@ def test_a_stage_with_a_bad_key_stops_and_goes_on_with_a_good_one(root: Path) ->
 
 @pytest.mark.integration
 def test_a_restart_after_a_kill_sends_nothing_again_that_was_answered(root: Path) -> None:
-    with ScriptedServer(lambda body, seen: Act(says(thought(body)), delay=0.2)) as server:
+    with ScriptedServer(lambda body, seen: Act(says(valid_reply(body)), delay=0.2)) as server:
         chat = chat_for(server, model="killed")
-        call = "import sys, teacher_driver; teacher_driver.make_told(*sys.argv[1:])"
+        call = "import sys, teacher_driver; teacher_driver.make_from_json(*sys.argv[1:])"
         command = [sys.executable, "-c", call, str(root), chat.model_dump_json()]
         driver = subprocess.Popen(command, start_new_session=True)
         try:

@@ -1,7 +1,7 @@
 """The local teacher: batches, memory, missing checkpoints, and the same model behind a real server.
 
 Small random models can't write JSON. Where a thought is needed, the model is one whose weights
-were set by hand to say it (tests/support/speaking.py); everything around the weights is real.
+were set to say it (tests/support/fixed_text_model.py); everything around the weights is real.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 import torch
-from speaking import TINY, write_speaking
-from teaching import NO_SETUP, teacher_request
+from fixed_text_model import TINY, write_fixed_text_model
+from teacher_requests import NO_SETUP, teacher_request
 
 from storm.artifacts.stage import canonical
 from storm.errors import ConfigError
@@ -35,8 +35,8 @@ REQUESTS = [teacher_request(f"q{n}", question="why " * (1 + 9 * n), frames=1 + n
 
 
 @pytest.fixture(scope="module")
-def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_speaking(tmp_path_factory.mktemp("speaking"), SAID)
+def fixed_text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_fixed_text_model(tmp_path_factory.mktemp("fixed_text_model"), SAID)
 
 
 def local(model: Any, **config: Any) -> TransformersTeacher.Config:
@@ -49,7 +49,7 @@ def random_teacher() -> TransformersTeacher:
     return local(TINY).build(NO_SETUP)
 
 
-def test_a_batch_says_what_each_says_alone(random_teacher: TransformersTeacher) -> None:
+def test_a_batch_writes_what_each_request_does(random_teacher: TransformersTeacher) -> None:
     asked = [conversation(request, False, 16) for request in REQUESTS]
     replies = random_teacher.reply(asked)
     assert replies == [random_teacher.reply([one])[0] for one in asked]
@@ -112,16 +112,16 @@ def test_a_missing_checkpoint_is_an_error_and_never_a_random_model(
             use()
 
 
-def test_a_checkpoint_is_known_by_its_contents(speaking: Path, tmp_path: Path) -> None:
-    moved = shutil.copytree(speaking, tmp_path / "moved")
-    same = [canonical(local(PretrainedTeacher(path=p))) for p in (speaking, moved)]
+def test_a_checkpoint_is_known_by_its_contents(fixed_text_model: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(fixed_text_model, tmp_path / "moved")
+    same = [canonical(local(PretrainedTeacher(path=p))) for p in (fixed_text_model, moved)]
     assert same[0] == same[1]
     (moved / "config.json").write_text((moved / "config.json").read_text() + " ")
     assert canonical(local(PretrainedTeacher(path=moved))) != same[0]
 
 
 @pytest.fixture
-def served(speaking: Path, tmp_path: Path) -> Iterator[str]:
+def served(fixed_text_model: Path, tmp_path: Path) -> Iterator[str]:
     """The address of `transformers serve` with the speaking checkpoint."""
     pytest.importorskip("openai", reason="`transformers serve` needs openai: pip install openai")
     with socket.socket() as free:
@@ -131,7 +131,7 @@ def served(speaking: Path, tmp_path: Path) -> Iterator[str]:
     where = ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     with open(tmp_path / "serve.log", "w") as log:
         server = subprocess.Popen(
-            [program, "serve", str(speaking), *where],
+            [program, "serve", str(fixed_text_model), *where],
             stdout=log,
             stderr=log,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "default"},
@@ -153,13 +153,18 @@ def served(speaking: Path, tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.integration
 def test_a_real_server_and_the_local_teacher_say_the_same(
-    served: str, speaking: Path, tmp_path: Path
+    served: str, fixed_text_model: Path, tmp_path: Path
 ) -> None:
-    chat = ChatConfig(base_url=served, model=str(speaking), max_tokens=6, api_key_env="NO_KEY")
+    chat = ChatConfig(
+        base_url=served, model=str(fixed_text_model), max_tokens=6, api_key_env="NO_KEY"
+    )
     setup = TeacherSetup("cpu", tmp_path / "cache", tmp_path / "usage")
     config = EndpointTeacher.Config(chat=chat)
     over_http = {o.id: o for o in config.build(setup).write(REQUESTS)}
-    here = {o.id: o for o in local(PretrainedTeacher(path=speaking)).build(setup).write(REQUESTS)}
+    here = {
+        o.id: o
+        for o in local(PretrainedTeacher(path=fixed_text_model)).build(setup).write(REQUESTS)
+    }
     assert len(here) == 3
     for name, row in here.items():
         other = over_http[name]

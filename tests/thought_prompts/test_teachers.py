@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixed_text_model import TINY, write_fixed_text_model
 from pydantic import ValidationError
 from scripted_server import Act, ScriptedServer, says
-from speaking import TINY, write_speaking
-from teaching import teacher_request, thought
+from teacher_requests import teacher_request, valid_reply
 
 from storm.artifacts.arrow import from_table, to_table
 from storm.llm_client import ChatConfig
@@ -39,14 +39,14 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer(lambda body, seen: Act(says(thought(body)))) as server:
+    with ScriptedServer(lambda body, seen: Act(says(valid_reply(body)))) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fixed_text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = '{"steps": ["the cup moves to the left"], "video_prompt": "A red cup slides."}'
-    return write_speaking(tmp_path_factory.mktemp("speaking"), said)
+    return write_fixed_text_model(tmp_path_factory.mktemp("fixed_text_model"), said)
 
 
 @pytest.fixture(params=["own", "shell", "template", "tiny_random", "pretrained", "endpoint"])
@@ -62,7 +62,7 @@ def config(request: pytest.FixtureRequest) -> Any:
     if request.param == "tiny_random":
         return TransformersTeacher.Config(model=TINY, **local)
     if request.param == "pretrained":
-        path = request.getfixturevalue("speaking")
+        path = request.getfixturevalue("fixed_text_model")
         return TransformersTeacher.Config(model=PretrainedTeacher(path=path), **local)
     url = request.getfixturevalue("server").url
     chat = ChatConfig(base_url=url, model="m", concurrency=AT_ONCE, api_key_env="NO_KEY")
@@ -104,7 +104,7 @@ def test_requests_are_taken_when_they_can_be_worked_on(config: Any, setup: Teach
         assert len(taken) - given <= AT_ONCE
 
 
-def test_the_answer_is_seen_on_request_alone(config: Any, setup: TeacherSetup) -> None:
+def test_the_answer_is_seen_only_on_request(config: Any, setup: TeacherSetup) -> None:
     request = REQUESTS[0]
     other = dataclasses.replace(request.sample, answer="A")
     both = [request, TeacherRequest(other, request.keyframes)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teaching import NO_SETUP, teacher_request
+from teacher_requests import NO_SETUP, teacher_request
 
 from storm.records import ThoughtPrompt
 from storm.thought_prompts.base import TeacherRequest
@@ -15,7 +15,7 @@ def write(request: TeacherRequest, **config) -> ThoughtPrompt:
     return prompt
 
 
-def test_it_tells_the_question_and_every_keyframe_in_order():
+def test_it_writes_the_question_and_every_keyframe_in_order():
     prompt = write(teacher_request())
     assert (prompt.id, prompt.video_id, prompt.teacher) == ("q0", "v", "template")
     assert "Which hand throws?" in prompt.prompt

@@ -19,7 +19,7 @@ integration = pytest.mark.integration
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:diffusers.*")
 
 
-def test_keyframes_stand_at_their_times_first_and_last_before_others(ask):
+def test_keyframes_are_at_their_times_first_and_last_before_others(ask):
     keyframes = ask(brightness=(1, 2, 3, 4), times=(1.0, 1.5, 2.5, 3.0)).keyframes
     assert assign_keyframes(keyframes, 9, 4) == {0: 0, 2: 1, 6: 2, 8: 3}
     assert assign_keyframes(keyframes, 9, 3) == {0: 0, 6: 2, 8: 3}  # the higher score

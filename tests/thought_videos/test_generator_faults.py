@@ -102,7 +102,7 @@ def test_each_fault_is_quarantined_by_its_reason_and_the_rest_is_made(film: Path
 
 
 @pytest.mark.integration
-def test_a_video_that_vanished_costs_its_own_items_alone(film: Path, tmp_path: Path):
+def test_a_video_that_vanished_quarantines_only_its_items(film: Path, tmp_path: Path):
     videos = {"good": "a.mp4", "lost": "b.mp4", "good too": "a.mp4"}
     stage = asking_about(film, tmp_path, videos)
     store = Store(tmp_path / "artifacts")

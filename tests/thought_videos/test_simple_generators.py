@@ -53,7 +53,7 @@ def test_keyframes_hold_and_then_fade(ask):
     assert levels(even) == [60, 90, 120, 150, 180]
 
 
-def test_keyframes_stand_at_their_own_times(ask):
+def test_keyframes_are_at_their_own_times(ask):
     (drawn,) = (
         KeyframesGenerator.Config(frames=11, fade=0)
         .build("cpu")

@@ -11,25 +11,12 @@ import numpy as np
 import pytest
 
 from storm.artifacts.artifact import write_shard
-from storm.records import LatentTarget, VideoFeatures, VideoSample
+from storm.records import LatentTarget, VideoFeatures
 from storm.runtime import Runtime
-from storm.student import LatentConfig, TinyConfig, prompt_of
+from storm.testing import make_sample, make_student
 from storm.training.spec import AlignPhase, AnswerPhase, RowFiles, TrainingSpec
 
-K, HIDDEN, OPTIONS = 2, 32, ("cup 1", "cup 2", "cup 3", "cup 4")
-QUESTION = "Which cup hides the ball?"
-
-
-def student(folder: Path, hidden: int = HIDDEN, **text: float) -> Path:
-    shape = {"layers": 1, "hidden": hidden, "heads": 2, "key_heads": 2, "ffn": hidden, **text}
-    TinyConfig(
-        text=shape,  # pyright: ignore
-        vision={"layers": 1, "hidden": 32, "heads": 2, "ffn": 32},  # pyright: ignore
-        latent=LatentConfig(k=K),
-        corpus=(prompt_of(QUESTION, OPTIONS), *"ABCD"),
-        vocabulary=300,
-    ).build(folder)
-    return folder
+K, HIDDEN = 2, 32
 
 
 def rows(folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool = True) -> RowFiles:
@@ -37,14 +24,11 @@ def rows(folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool 
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
     samples = [
-        VideoSample(
-            id=f"q{i}",
+        make_sample(
+            f"q{i}",
             video_id=f"v{i}",
             video_path=f"v{i}.mp4",
-            video_sha256="0",
             split="test" if i >= n else "train",
-            question=QUESTION,
-            options=OPTIONS,
             answer="ABCD"[i % 4],
         )
         for i in range(n + 2)
@@ -100,13 +84,13 @@ def program(name: str, ranks: int, *arguments: object) -> list[str]:
 @pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
     return SimpleNamespace(
-        student=student, rows=rows, spec=spec, program=program, K=K, HIDDEN=HIDDEN
+        student=make_student, rows=rows, spec=spec, program=program, K=K, HIDDEN=HIDDEN
     )
 
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory) -> Path:
-    return student(tmp_path_factory.mktemp("student") / "start")
+    return make_student(tmp_path_factory.mktemp("student") / "start")
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def test_a_killed_and_resumed_curve_has_each_step_once(tmp_path):
 
 
 @pytest.mark.parametrize("silent", [True, False])
-def test_only_the_first_rank_tells(tmp_path, silent):
+def test_only_the_first_rank_reports(tmp_path, silent):
     heard = []
     metrics = Metrics(tmp_path, heard.append, [2], silent=silent)
     metrics.resume(0, 0)

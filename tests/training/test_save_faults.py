@@ -38,7 +38,7 @@ def test_killed_at_every_file_of_a_save(tmp_path, start, small, environment):
     )
     (tmp_path / "spec.json").write_text(spec.model_dump_json())
     done = subprocess.run(
-        small.program("every_file.py", 1, tmp_path / "spec.json", tmp_path),
+        small.program("resume_after_each_write.py", 1, tmp_path / "spec.json", tmp_path),
         env=environment,
         capture_output=True,
         text=True,

@@ -89,7 +89,7 @@ def trained(wide, small, environment):
                 cases.append((wide.write(folder, dtype, stage, ranks, rate=1e-5), 0))
         (root / "cases.json").write_text(json.dumps(cases))
         done = subprocess.run(
-            small.program("every_way.py", ranks, root / "cases.json"),
+            small.program("train_each_spec.py", ranks, root / "cases.json"),
             env=environment,
             capture_output=True,
             text=True,
@@ -126,7 +126,7 @@ def test_a_resumed_training_repeats_it_digit_for_digit(trained, ranks, name):
 
 
 @on_ranks({1: WAYS, 2: ON_TWO_RANKS})
-def test_every_way_leaves_an_ordinary_student(trained, wide, ranks, name):
+def test_every_training_leaves_an_ordinary_student(trained, wide, ranks, name):
     dtype, _, fields = WAYS[name]
     folder = trained(ranks) / name / "out"
     start, found = weights(wide.start), weights(folder)

@@ -40,6 +40,7 @@ def test_whole_files(film: Path, tmp_path: Path, moving, write):
     compare(write(tmp_path / "vp9.webm", moving(26), "libvpx-vp9"))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["mpeg4.avi", "h264.mkv", "h264.mov"])
 def test_other_containers_of_other_sizes(tmp_path: Path, moving, write, name: str):
     codec = "mpeg4" if name.startswith("mpeg4") else "libx264"

@@ -37,7 +37,7 @@ def test_seeking_and_reading_in_order_give_equal_frames(film: Path):
     assert np.array_equal(some.pixels, every.pixels[[4, 53, 24]])
 
 
-def test_seeking_decodes_from_the_key_frame_before_alone(tmp_path: Path, moving, write):
+def test_seeking_decodes_only_from_the_key_frame_before(tmp_path: Path, moving, write):
     """Shown by damage in the first group of frames, which only those who decode it notice."""
     path = write(
         tmp_path / "groups.mp4",

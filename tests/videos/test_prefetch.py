@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from troubled_sampling import Troubled
+from failing_sampling import FailingSampling
 
 from storm.errors import UnreadableVideo
 from storm.videos.decoding import prefetch
@@ -35,16 +35,16 @@ def decoded(decoding: PrefetchDecoder, wanted: Sequence[Segment]) -> list[int | 
 
 
 @pytest.mark.integration
-def test_a_decoder_that_dies_hangs_or_complains_costs_its_video() -> None:
+def test_a_decoder_that_dies_hangs_or_fails_loses_only_its_video() -> None:
     wanted = segments("fine", "dies", "fine", "bad", "hangs", "fine", "dies", "fine")
-    with PrefetchDecoder(Troubled(), workers=2, ahead=3, max_seconds=5) as decoding:
+    with PrefetchDecoder(FailingSampling(), workers=2, ahead=3, max_seconds=5) as decoding:
         found = decoded(decoding, wanted)
     assert found == [0, "signal_11", 2, "damaged", "timeout", 5, "signal_11", 7]
 
 
 def test_leaving_early_ends_the_workers_at_once() -> None:
     before = threading.active_count()
-    with PrefetchDecoder(Troubled(), workers=1, ahead=4) as decoding:
+    with PrefetchDecoder(FailingSampling(), workers=1, ahead=4) as decoding:
         assert outcome(next(decoding.stream(segments("fine", "hangs", "hangs")))[1]) == 0
         began = time.monotonic()
     assert time.monotonic() - began < 5
@@ -53,26 +53,26 @@ def test_leaving_early_ends_the_workers_at_once() -> None:
 
 @pytest.mark.integration
 def test_decoding_goes_on_while_the_model_works_but_not_too_far(tmp_path: Path) -> None:
-    wanted = [Segment(tmp_path / f"{number}-told") for number in range(8)]
+    wanted = [Segment(tmp_path / f"{number}-touch") for number in range(8)]
 
-    def told() -> int:
+    def touched() -> int:
         return len(list(tmp_path.iterdir()))
 
-    with PrefetchDecoder(Troubled(), workers=1, ahead=3) as decoding:
+    with PrefetchDecoder(FailingSampling(), workers=1, ahead=3) as decoding:
         stream = decoding.stream(wanted)
         next(stream)
         end = time.monotonic() + 60
-        while told() < 4 and time.monotonic() < end:  # the model is busy with the first
+        while touched() < 4 and time.monotonic() < end:  # the model is busy with the first
             time.sleep(0.05)
-        assert told() == 4
+        assert touched() == 4
         time.sleep(0.5)
-        assert told() == 4, "no more than three beyond the one in hand"
+        assert touched() == 4, "no more than three beyond the one in hand"
         assert len(list(stream)) == 7
 
 
-def test_a_look_that_comes_twice_in_a_row_is_decoded_once() -> None:
+def test_a_segment_that_repeats_is_decoded_once() -> None:
     (segment,) = segments("fine")
-    with PrefetchDecoder(Troubled(), workers=2, ahead=4) as decoding:
+    with PrefetchDecoder(FailingSampling(), workers=2, ahead=4) as decoding:
         first, second = (found for _, found in decoding.stream([segment, segment]))
     assert first is second
 

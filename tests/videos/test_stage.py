@@ -21,7 +21,7 @@ from storm.videos.stage import QuestionVideos
 from tests.videos.question_files import many
 
 
-def test_a_video_is_decoded_in_one_shard_alone(
+def test_a_video_is_decoded_in_only_one_shard(
     root: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     stage = QuestionVideos(source=many(root, film, 60), shards=4)

@@ -1,9 +1,9 @@
-"""Two thought videos and their targets, so plain that their frames can be told apart."""
+"""Two thought videos and their targets; each frame is one gray of its own."""
 
 from __future__ import annotations
 
 import numpy as np
-from sealed_by_hand import seal_by_hand
+from artifact_writer import write_artifact
 
 from storm.artifacts.artifact import Artifact
 from storm.artifacts.fs import sha256_file
@@ -16,19 +16,19 @@ FRAMES = 8
 QUESTIONS = ("first", "second")
 
 
-def grey_of(question: int, frame: int) -> int:
-    """What every pixel of that frame is."""
+def gray_of(question: int, frame: int) -> int:
+    """Return the value of every pixel of that frame."""
     return 20 + 110 * question + 12 * frame
 
 
-def thoughts(store: Store, latents: np.ndarray) -> Artifact:
-    """The artifact `latent_targets` for latents (2, K, d), and the thought videos behind it."""
-    folder = seal_by_hand(store, "thought_videos").path
+def write_thoughts(store: Store, latents: np.ndarray) -> Artifact:
+    """Write `latent_targets` with latents (2, K, d), and the thought videos they are made from."""
+    folder = write_artifact(store, "thought_videos").path
     clips = []
     for number, question in enumerate(QUESTIONS):
-        greys = np.array([grey_of(number, t) for t in range(FRAMES)], np.uint8)
+        grays = np.array([gray_of(number, t) for t in range(FRAMES)], np.uint8)
         path = folder / f"{question}.mp4"
-        encode_mp4(path, np.tile(greys[:, None, None, None], (1, 64, 64, 3)), 8.0)
+        encode_mp4(path, np.tile(grays[:, None, None, None], (1, 64, 64, 3)), 8.0)
         clips.append(
             ThoughtVideo(
                 id=question,
@@ -41,9 +41,9 @@ def thoughts(store: Store, latents: np.ndarray) -> Artifact:
                 seed=0,
             )
         )
-    shown = seal_by_hand(store, "thought_videos", clips)
+    shown = write_artifact(store, "thought_videos", clips)
     targets = [LatentTarget(id=q, latents=x) for q, x in zip(QUESTIONS, latents, strict=True)]
     sampling = FrameSampling(frames=FRAMES).model_dump()
-    return seal_by_hand(
+    return write_artifact(
         store, "latent_targets", targets, shown, configuration={"sampling": sampling}
     )

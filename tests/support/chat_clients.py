@@ -1,4 +1,4 @@
-"""Chat clients of scripted servers, and scripts that answer."""
+"""Chat clients of scripted servers, and scripts that reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sampling whose decoder dies, hangs or is slow where a file's name says so."""
+"""A sampling that dies, hangs or fails where a file's name says so."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storm.videos.decoding.sampling import FrameSampling, Segment
 from storm.videos.frames import VideoFrames
 
 
-class Troubled(FrameSampling):
+class FailingSampling(FrameSampling):
     """Its frames hold the number that begins the name."""
 
     def sample(self, video: Path | Segment, *, verified: bool = False) -> VideoFrames:
@@ -26,6 +26,6 @@ class Troubled(FrameSampling):
             time.sleep(60)
         elif trouble == "bad":
             raise UnreadableVideo("damaged", "as it was made")
-        elif trouble == "told":
+        elif trouble == "touch":
             path.touch()
         return VideoFrames(np.full((1, 1, 1, 3), int(number), np.uint8), (0.0,))

@@ -1,4 +1,4 @@
-"""A tiny random student that says letters: which ones depends on what it is shown and asked."""
+"""A tiny random student that answers with letters, which depend on what it is shown and asked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SAMPLING = FrameSampling(frames=4, size_px=32)
 
 
 def build(folder: Path, seed: int = 1) -> Path:
+    """Write the checkpoint and return its folder."""
     TinyConfig(
         text=TextShape(layers=2, hidden=32, heads=4, key_heads=2, ffn=48, initializer_range=0.1),
         vision=VisionShape(layers=1, hidden=32, heads=2, ffn=48, patch_px=8),

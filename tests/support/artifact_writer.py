@@ -1,4 +1,4 @@
-"""Sealed artifacts written by hand, for tests of what reads them."""
+"""Complete artifacts written directly, for tests of what reads them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from storm.artifacts.fs import digest, sha256_file, write_json
 from storm.artifacts.store import Store
 
 
-def seal_by_hand(
+def write_artifact(
     store: Store,
     stage: str,
     rows: Sequence[Any] = (),
     *inputs: Artifact,
     configuration: dict[str, Any] | None = None,
 ) -> Artifact:
-    """An artifact with one shard of `rows`, if any, made from `inputs`."""
+    """Write an artifact with one shard of `rows`, if any, made from `inputs`."""
     made = store.artifact(stage, digest([stage, *(i.fingerprint for i in inputs)]))
     made.path.mkdir(parents=True, exist_ok=True)
     files = {}

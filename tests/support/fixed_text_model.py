@@ -1,4 +1,4 @@
-"""A vision-language checkpoint whose weights are set by hand to say one text, whatever it is shown.
+"""A vision-language checkpoint whose weights make it say one text, whatever it is shown.
 
 No small random model can write JSON. In this one every layer adds nothing, so that the next token
 depends on the last one alone: after the prompt comes the text, which is one token, then the end.
@@ -18,7 +18,7 @@ TINY = TinyConfig(
 )
 
 
-def write_speaking(folder: Path, text: str) -> Path:
+def write_fixed_text_model(folder: Path, text: str) -> Path:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 

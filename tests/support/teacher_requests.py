@@ -1,4 +1,4 @@
-"""Requests to teachers, and what a well-behaved model says to them."""
+"""Requests to teachers, and the reply of a model that follows its instructions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def teacher_request(
 
 
 def text_of(body: dict[str, Any]) -> str:
-    """All text of a request to a server."""
+    """Return all text of a request to a server."""
     parts = [m["content"] for m in body["messages"]]
     flat = [p for c in parts for p in ([{"text": c}] if isinstance(c, str) else c)]
     return "\n".join(part.get("text", "") for part in flat)
 
 
-def thought(body: dict[str, Any], **changes: Any) -> str:
-    """The reply that the request asks for."""
+def valid_reply(body: dict[str, Any], **changes: Any) -> str:
+    """Return the reply that the request asks for."""
     found = re.search(r'"id": "(q-[0-9a-f]{8})"', text_of(body))
     assert found, "the request holds its tag"
     steps = ["the red ball rolls to the left", "it stops at the wall"]

@@ -1,4 +1,4 @@
-"""Responses that break scorers: a grammar of what models say, and worse."""
+"""Hypothesis strategies of responses that break scorers."""
 
 from __future__ import annotations
 
