@@ -59,7 +59,7 @@ def test_a_sealed_artifact_is_whole(artifact: Artifact) -> None:
 def test_without_a_manifest_nothing_is_read(artifact: Artifact) -> None:
     (artifact.path / "manifest.json").unlink()
     assert not artifact.is_sealed()
-    with pytest.raises(NotSealed, match=r"toy_clips is not finished .* run the flow again"):
+    with pytest.raises(NotSealed, match="toy_clips"):
         list(artifact.rows(ThoughtVideo))
 
 
@@ -111,7 +111,7 @@ def test_rows_of_some_ids_read_only_their_shards(
         path.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
         os.utime(path)
         if path == paths[0]:
-            with pytest.raises(StoreError, match="as it was written"):
+            with pytest.raises(StoreError, match=paths[0].name):
                 list(artifact.rows(ThoughtVideo, wanted))
             path.write_bytes(data)
     assert {r.id for r in artifact.rows(ThoughtVideo, wanted)} == wanted, "the other is not read"
@@ -133,7 +133,7 @@ def test_a_flipped_bit_under_an_old_time_is_found_at_the_first_read(artifact: Ar
     data = path.read_bytes()
     change(path, data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
     assert artifact.is_sealed(), "a glance does not show it"
-    with pytest.raises(StoreError, match=rf"{path.name} as it was written.*verify --repair --root"):
+    with pytest.raises(StoreError, match=rf"{path.name} .*verify --repair --root"):
         list(artifact.rows(ThoughtVideo))
 
 
@@ -157,5 +157,5 @@ def test_an_artifact_of_an_older_format_is_refused(artifact: Artifact) -> None:
     path = artifact.path / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
     for use in (lambda: artifact.is_sealed(), artifact.index):
-        with pytest.raises(StoreError, match=r"expected store format 2 in .*, found 1; use the"):
+        with pytest.raises(StoreError, match=r"format 2 .*found 1"):
             use()

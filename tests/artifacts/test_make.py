@@ -71,7 +71,7 @@ def test_an_error_of_the_stage_stops_it_with_its_words(store: Store, diary: Path
 @pytest.mark.integration
 def test_a_mount_that_is_gone_quarantines_nothing(store: Store) -> None:
     stage = Clips(ids=IDS, trouble={"05": "stale"})
-    with pytest.raises(StageFailed, match=r"^Stale file handle: clip.mp4 \(see .*\.log\)$"):
+    with pytest.raises(StageFailed, match=r"Stale file handle: clip.mp4 \(see .*\.log\)"):
         execute(stage, store, RUNTIME)
     execute(Clips(ids=IDS), store, RUNTIME)
     assert assert_sound(store, stage, set(IDS)).manifest()["quarantined"] == []
@@ -80,7 +80,7 @@ def test_a_mount_that_is_gone_quarantines_nothing(store: Store) -> None:
 @pytest.mark.integration
 def test_too_many_entries_that_are_no_items_fail_before_any_item(store: Store, diary: Path) -> None:
     stage = Refusing(ids=IDS, diary=str(diary))
-    with pytest.raises(StageFailed, match=r"12 of 24 items were quarantined \(no_answer\)"):
+    with pytest.raises(StageFailed, match=r"12 of 24 .*\(no_answer\)"):
         execute(stage, store, RUNTIME)
     assert worked_on(diary) == []
     artifact = execute(dataclasses.replace(stage, quarantine_share=0.5), store, RUNTIME)
@@ -90,7 +90,7 @@ def test_too_many_entries_that_are_no_items_fail_before_any_item(store: Store, d
 @pytest.mark.integration
 def test_too_many_bad_items_fail_the_stage_and_are_tried_again(store: Store, diary: Path) -> None:
     stage = Clips(ids=IDS, trouble={"03": "reject", "04": "reject"}, diary=str(diary))
-    with pytest.raises(StageFailed, match=r"2 of 12 items were quarantined \(ugly\).*share 0.05"):
+    with pytest.raises(StageFailed, match=r"2 of 12 .*\(ugly\).* 0\.05"):
         execute(stage, store, RUNTIME)
     assert not stage.artifact(store).is_sealed()
     worked_on(diary)
@@ -105,7 +105,7 @@ def test_too_many_bad_items_fail_the_stage_and_are_tried_again(store: Store, dia
 @pytest.mark.integration
 def test_an_item_without_outcome_fails_the_stage(store: Store) -> None:
     stage = Clips(ids=IDS, trouble={"05": "skip"})
-    with pytest.raises(StageFailed, match=r"found none for 1, first '05'"):
+    with pytest.raises(StageFailed, match="first '05'"):
         execute(stage, store, RUNTIME)
 
 

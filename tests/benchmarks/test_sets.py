@@ -37,7 +37,7 @@ def test_every_file_is_a_benchmark() -> None:
         assert get_benchmark(name).pick_scorer()[1].about
     with pytest.raises(ConfigError, match="mmvu, mvbench"):
         get_benchmark("mme")
-    with pytest.raises(ConfigError, match="expected a scorer of videomme: lmms_eval, "):
+    with pytest.raises(ConfigError, match="videomme: lmms_eval, "):
         get_benchmark("videomme").pick_scorer("best")
 
 

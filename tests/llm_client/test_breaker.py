@@ -24,7 +24,7 @@ def test_a_dead_server_stops_all_before_any_is_given_up(tmp_path: Path) -> None:
         except NoReply as e:
             given_up.append(e)
 
-    with pytest.raises(StageFailed, match=r"8 requests in a row get no answer.*connection"):
+    with pytest.raises(StageFailed, match=r"8 requests .*connection"):
         list(client.each(ask, [f"q{i}" for i in range(50)]))
     assert given_up == []
 

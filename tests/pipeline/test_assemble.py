@@ -47,9 +47,7 @@ def test_a_stage_is_found_by_its_title() -> None:
     graph = assemble(load("smoke"))
     assert graph.find("stage_one/shuffled").title == "stage_one/shuffled"
     assert graph.find("stage_one") is not graph.find("stage_one/shuffled")
-    with pytest.raises(
-        ConfigError, match=r"expected one of the stages .*base.*found 'stage_three'"
-    ):
+    with pytest.raises(ConfigError, match=r"base.*found 'stage_three'"):
         graph.find("stage_three")
     part = graph.up_to("latent_targets")
     assert part.stages[-1] is graph.find("latent_targets")
@@ -85,7 +83,7 @@ def test_two_benchmarks_of_one_kind_need_names() -> None:
 
 @pytest.mark.parametrize("k", [3, 5, 16])
 def test_a_k_that_does_not_divide_the_frames_is_refused_before_anything_is_made(k: int) -> None:
-    with pytest.raises(ConfigError, match=f"expected k = {k} to divide .* 8 time steps") as caught:
+    with pytest.raises(ConfigError, match=f"k = {k} .* 8 time steps") as caught:
         assemble(load("shell", [f"student.latent.k={k}"]))
     assert "\n" not in str(caught.value)
     assemble(load("shell", [f"student.latent.k={k}", "pooling.kind=flat"]))
@@ -101,7 +99,7 @@ def test_a_k_that_divides_the_frames_is_accepted() -> None:
 def test_the_time_steps_of_a_pretrained_student_are_checked_too(questions: str) -> None:
     overrides = [f"videos.questions={questions}", "pooling.kind=temporal", "student.latent.k=3"]
     config = load("qwen2_5_vl_7b", overrides)
-    with pytest.raises(ConfigError, match="expected k = 3 to divide"):
+    with pytest.raises(ConfigError, match="k = 3"):
         assemble(config)
 
 
@@ -147,7 +145,7 @@ def test_the_profile_of_wan_changes_only_the_generator(questions: str, tmp_path:
     assert stage.recipe != assemble(ltx).find("thought_videos").recipe
     assert "checkpoints" not in str(stage.configuration), "contents stand for a path"
     folder.rename(tmp_path / "gone")
-    with pytest.raises(ConfigError, match="expected a checkpoint of diffusers, found no folder"):
+    with pytest.raises(ConfigError, match="diffusers, found no folder"):
         assemble(wan).find("thought_videos").recipe  # noqa: B018
 
 

@@ -184,7 +184,7 @@ def test_a_saved_pipeline_is_read_as_pretrained_and_known_by_its_contents(saved,
 @pytest.mark.parametrize("last_frame", [True, False])
 def test_a_wan_checkpoint_of_the_other_kind_is_refused(saved, last_frame: bool):
     path = saved(last_frame=not last_frame)
-    with pytest.raises(ConfigError, match=f"expected last_frame: {str(not last_frame).lower()}"):
+    with pytest.raises(ConfigError, match=f"last_frame: {str(not last_frame).lower()}"):
         config("wan", pipeline=path, last_frame=last_frame).build("cpu")
 
 
@@ -204,7 +204,7 @@ def test_cogvideox_refuses_a_size_that_it_has_learned_no_positions_for():
     generator = config("cogvideox").build("cpu")
     transformer = generator.pipeline.transformer
     transformer.register_to_config(use_learned_positional_embeddings=True)
-    with pytest.raises(ConfigError, match=r"of \(64, 64\) for this checkpoint, found \(32, 48\)"):
+    with pytest.raises(ConfigError, match=r"\(64, 64\) .*found \(32, 48\)"):
         generator.prepare()
 
 
