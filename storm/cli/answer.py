@@ -18,92 +18,113 @@ from storm.student.modes import MODES
 
 if TYPE_CHECKING:
     from storm.artifacts.artifact import Artifact
-    from storm.latent_targets.nearest import NearestFrame
-    from storm.student import Answering, Reply
+    from storm.student import Reply
+    from storm.videos.decoding.sampling import FrameSampling
+    from storm.videos.frames import VideoFrames
 
 
 @app.command()
 def answer(
-    checkpoint: Annotated[Path, typer.Option(help="folder of a checkpoint")],
-    question: Annotated[str, typer.Option(help="what is asked")],
+    checkpoint: Annotated[Path, typer.Option(help="checkpoint folder")],
+    question: Annotated[str, typer.Option(help="the question, without its options")],
     videos: Annotated[
-        list[Path], typer.Option("--video", help="file; again for several, left out for none")
+        list[Path], typer.Option("--video", help="video file; repeat it for several videos")
     ] = [],  # noqa: B006 - typer reads it
     options: Annotated[
-        list[str], typer.Option("--options", help="choices as 'one|two', or one at a time")
+        list[str], typer.Option("--options", help="answers to choose from: 'one|two', or repeat it")
     ] = [],  # noqa: B006
-    mode: Annotated[str, typer.Option(help=f"{', '.join(MODES)} (text reasoning)")] = "latent",
+    mode: Annotated[str, typer.Option(help=f"{', '.join(MODES)} (reasons in text)")] = "latent",
     intervention: Annotated[
-        str, typer.Option(help="on the latents: zero, noise:SEED, permute, truncate:N, drop, ...")
+        str, typer.Option(help="change the latents: zero, noise:SEED, permute, truncate:N, ...")
     ] = "none",
     k: Annotated[
-        int | None, typer.Option(help="the K you expect; must be the checkpoint's")
+        int | None, typer.Option(help="fail unless the checkpoint has this many latent steps")
     ] = None,
     sweeps: Annotated[
-        int | None, typer.Option(min=1, help="so many Jacobi sweeps instead of K latent steps")
+        int | None, typer.Option(min=1, help="Jacobi sweeps instead of the K latent steps")
     ] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="other than in training")] = None,
-    size_px: Annotated[int | None, typer.Option(min=1, help="other than in training")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="bound of the answer")] = None,
-    system: Annotated[str | None, typer.Option(help="the system's turn")] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="frames per video [default: as in training]")
+    ] = None,
+    size_px: Annotated[
+        int | None, typer.Option(min=1, help="frame size in pixels [default: as in training]")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="maximum tokens of the answer")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="system prompt")] = None,
     show_latents: Annotated[
-        Path | None, typer.Option(help="PNG to write: each latent's nearest thought-video frame")
+        Path | None, typer.Option(help="write a PNG: each latent's nearest thought-video frame")
     ] = None,
     targets: Annotated[
-        Path | None, typer.Option(help="latent_targets artifact, if the checkpoint lies elsewhere")
+        Path | None,
+        typer.Option(help="latent_targets artifact, for a checkpoint outside the store"),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
-    dtype: Annotated[str | None, typer.Option(help="other than the checkpoint's own")] = None,
+    dtype: Annotated[str | None, typer.Option(help="[default: the checkpoint's own]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask a checkpoint about a video; print the answer, how sure it is, and where time went."""
+    """Ask a checkpoint about a video; print the answer, its confidence and the time it took."""
     if mode not in MODES:
         raise ConfigError(f"expected --mode {', '.join(MODES)}, found {mode!r}")
     if show_latents and mode != "latent":
         raise ConfigError(f"expected --mode latent with --show-latents, found {mode!r}")
-    from storm.student import Answering, Question, Student
+    from storm.student import AnswerConfig, Question, Student
     from storm.student.checkpoint import read_section
     from storm.student.files import saved_dtype
     from storm.student.interventions import parse_intervention
-    from storm.student.predictor import changed_sampling
-    from storm.videos.decoding.prefetch import sample_isolated
+    from storm.student.sampling import changed_sampling
 
     section = read_section(checkpoint)
     section.require(k)
-    changed = parse_intervention(intervention)
+    change = parse_intervention(intervention)
     require_device(device)
     os.environ.setdefault("DS_ACCELERATOR", device)  # transformers loads DeepSpeed, which tells
-    sampling, shown = None, ()
-    if videos:
-        sampling = changed_sampling(section.sampling, frames, size_px=size_px)
-        shown = tuple(sample_isolated(sampling, video) for video in videos)
+    sampling = changed_sampling(section.sampling, frames, size_px=size_px) if videos else None
+    decoded = () if sampling is None else _decode(sampling, videos)
     source = _targets_of(checkpoint, targets) if show_latents else None
     student = Student.from_pretrained(
         checkpoint, dtype=dtype or saved_dtype(checkpoint), device=device
     )
-    config = Answering.Config(
+    config = AnswerConfig(
         mode=mode,  # pyright: ignore[reportArgumentType]
         max_new_tokens=max_new_tokens,
         sampling=sampling,
         sweeps=sweeps,
     )
-    answering = config.build(student)
     choices = tuple(text.strip() for given in options for text in given.split("|"))
-    asked = Question(question, shown, choices, system=system)
-    (reply,) = answering.stream([answering.prepare(asked)], intervention=changed, latents=True)
-    near = None
-    if show_latents and source is not None and reply.latents is not None:
-        from storm.latent_targets.nearest import nearest_training_frames
-        from storm.report.strip import save_strip
-
-        near = nearest_training_frames(reply.latents.numpy(), source)
-        with writable_output(show_latents, "--show-latents"):
-            save_strip(show_latents, near)
-    facts = _facts(reply, choices, answering, intervention, near)
+    (reply,) = config.build(student).stream(
+        [Question(question, decoded, choices, system=system)], intervention=change, latents=True
+    )
+    facts = _facts(reply, choices) | {"mode": mode, "k": student.k, "intervention": intervention}
+    if show_latents is not None and source is not None:
+        facts["nearest"] = _save_strip(reply, source, show_latents)
     if as_json:
         print(json.dumps(facts, indent=1))
     else:
         _print(facts, show_latents)
+
+
+def _decode(sampling: FrameSampling, videos: Sequence[Path]) -> tuple[VideoFrames, ...]:
+    """Decode files in child processes with limits."""
+    from storm.videos.decoding.prefetch import sample_isolated
+
+    return tuple(sample_isolated(sampling, video) for video in videos)
+
+
+def _save_strip(reply: Reply, source: Artifact, png: Path) -> list[dict[str, Any]]:
+    """Draw each latent's nearest frame of the training's thought videos; return what they are."""
+    from storm.latent_targets.nearest import nearest_training_frames
+    from storm.report.strip import save_strip
+
+    if reply.latents is None:
+        return []
+    nearest = nearest_training_frames(reply.latents.numpy(), source)
+    with writable_output(png, "--show-latents"):
+        save_strip(png, nearest)
+    return [
+        {"slot": n.slot + 1, "question_id": n.question_id, "distance": n.distance} for n in nearest
+    ]
 
 
 def _targets_of(checkpoint: Path, given: Path | None) -> Artifact:
@@ -122,35 +143,23 @@ def _targets_of(checkpoint: Path, given: Path | None) -> Artifact:
         ) from None
 
 
-def _facts(
-    reply: Reply,
-    options: Sequence[str],
-    answering: Answering,
-    intervention: str,
-    near: Sequence[NearestFrame] | None,
-) -> dict[str, Any]:
+def _facts(reply: Reply, options: Sequence[str]) -> dict[str, Any]:
+    """Return what is printed about a reply."""
     from storm.config import LETTERS
 
-    facts: dict[str, Any] = {
+    seconds = dataclasses.asdict(reply.timings)
+    del seconds["rows"]
+    return {
         "answer": reply.text.strip(),
         "response": reply.response,
         "letter": reply.letter,
         "option": options[LETTERS.index(reply.letter)] if reply.letter else "",
         "confidence": reply.confidence,
         "letter_confidence": reply.letter_confidence,
-        "mode": answering.config.mode,
-        "k": answering.student.k,
-        "intervention": intervention,
         "prompt_tokens": reply.prompt_tokens,
         "answer_tokens": len(reply.token_ids),
-        "seconds": dataclasses.asdict(reply.timings),
+        "seconds": seconds,
     }
-    del facts["seconds"]["rows"]
-    if near is not None:
-        facts["nearest"] = [
-            {"slot": n.slot + 1, "question_id": n.question_id, "distance": n.distance} for n in near
-        ]
-    return facts
 
 
 def _print(facts: dict[str, Any], picture: Path | None) -> None:

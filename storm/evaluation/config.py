@@ -54,7 +54,7 @@ class BenchmarkConfig(FrozenModel):
         Raises:
             ConfigError: If there is no such benchmark or prompt, or no sampling.
         """
-        from storm.student.predictor import changed_sampling
+        from storm.student.sampling import changed_sampling
 
         prompt, _ = get_benchmark(self.kind).pick_prompt(self.prompt)
         bounds = (self.frames, self.fps, self.size_px, self.max_pixels)

@@ -56,7 +56,7 @@ class LatencyStage(Stage[Latency]):
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return an item per mode and part, and per mode's total."""
-        upstream = (*self.query.digests.values(), *weight_digests(self.checkpoint, store))
+        upstream = (*self.query.digests().values(), *weight_digests(self.checkpoint, store))
         return [(f"{mode}/{part}", upstream) for mode, part in self._parts()]
 
     def _parts(self) -> list[tuple[Mode, str]]:
@@ -79,7 +79,7 @@ class LatencyStage(Stage[Latency]):
 
     def _measure(self, ids: Sequence[str], context: Context) -> dict[Mode, list[dict[str, float]]]:
         """Return for each mode the seconds of each question's parts."""
-        from storm.student import Answering
+        from storm.student import AnswerConfig
 
         seconds: dict[Mode, list[dict[str, float]]] = {mode: [] for mode in self.modes}
         sampling = self.query.sampling
@@ -87,17 +87,17 @@ class LatencyStage(Stage[Latency]):
             PrefetchDecoder(sampling, workers=1, ahead=0) as decoding,
             loaded_student(self.checkpoint, self.dtype, context, ids) as student,
         ):
-            answering = {
-                mode: Answering.Config(mode=mode, max_new_tokens=tokens, sampling=sampling).build(
+            predictors = {
+                mode: AnswerConfig(mode=mode, max_new_tokens=tokens, sampling=sampling).build(
                     student
                 )
                 for mode, tokens in zip(self.modes, self.max_new_tokens, strict=True)
             }
             answered = 0
-            for question, shown in self._readable(decoding):
+            for question, frames in self._readable(decoding):
                 replies = {
-                    mode: replies_to(way, [self.query.for_student(question, shown)])[0]
-                    for mode, way in answering.items()
+                    mode: replies_to(predictor, [self.query.for_student(question, frames)])[0]
+                    for mode, predictor in predictors.items()
                 }
                 if any(isinstance(reply, DataError) for reply in replies.values()):
                     continue  # the evaluations name it
@@ -116,7 +116,7 @@ class LatencyStage(Stage[Latency]):
         self, decoding: PrefetchDecoder
     ) -> Iterator[tuple[BenchmarkQuestion, VideoFrames | None]]:
         """Yield spread questions, the first ones twice: to warm up, then to be measured."""
-        questions = list(self.query.questions.values())
+        questions = list(self.query.questions().values())
         step = max(1, len(questions) // self.count)
         spread = [*questions[::step], *(q for n, q in enumerate(questions) if n % step)]
         for question in [*spread[:_WARM_UP], *spread]:

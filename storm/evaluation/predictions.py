@@ -122,7 +122,10 @@ class PredictionsStage(Stage[Prediction]):
         ]
         with torch.inference_mode():
             return student.generate(
-                student.collate(examples), self.mode, intervention, self.max_new_tokens
+                student.collate(examples),
+                mode=self.mode,
+                intervention=intervention,
+                max_new_tokens=self.max_new_tokens,
             )
 
 

@@ -1,4 +1,4 @@
-"""The questions of a benchmark as a student is asked them: shared by answers and latency."""
+"""A benchmark's questions with the prompts of a student; answers and latency share them."""
 
 from __future__ import annotations
 
@@ -38,20 +38,29 @@ class BenchmarkQuery(FrozenModel):
         """The benchmark. Not cached: a query is pickled, and rules may be closures."""
         return get_benchmark(self.kind)
 
+    def load(self) -> LoadedQuestions:
+        """Return the data set, read from disk by the first call."""
+        return self._loaded
+
+    def questions(self) -> dict[str, BenchmarkQuestion]:
+        """Return the questions by id, up to the limit."""
+        return self._questions
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of each question's prompt and video file, by id."""
+        return self._digests
+
     @cached_property
-    def loaded(self) -> LoadedQuestions:
-        """The data set on disk, read once per process."""
+    def _loaded(self) -> LoadedQuestions:
         return self.benchmark.dataset.load(self.location)
 
     @cached_property
-    def questions(self) -> dict[str, BenchmarkQuestion]:
-        """The questions by id, up to the limit."""
-        return {q.id: q for q in self.loaded.questions[: self.limit]}
+    def _questions(self) -> dict[str, BenchmarkQuestion]:
+        return {q.id: q for q in self._loaded.questions[: self.limit]}
 
     @cached_property
-    def digests(self) -> dict[str, str]:
-        """A digest of each question's prompt and video, by id."""
-        return {q.id: self._digest(q) for q in self.questions.values()}
+    def _digests(self) -> dict[str, str]:
+        return {q.id: self._digest(q) for q in self._questions.values()}
 
     def _digest(self, question: BenchmarkQuestion) -> str:
         prompt, path = self.prompt_of(question, None), question.video
@@ -61,7 +70,7 @@ class BenchmarkQuery(FrozenModel):
 
     def digest(self) -> str:
         """Return a digest of all questions."""
-        return digest(self.digests)
+        return digest(self._digests)
 
     def prompt_of(self, question: BenchmarkQuestion, pts_seconds: Sequence[float] | None) -> Prompt:
         """Return a question's prompt.

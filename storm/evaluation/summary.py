@@ -71,7 +71,7 @@ def summarize(
         rejected = [Rejected(**entry) for entry in manifest["quarantined"]]
         answered = [
             AnsweredQuestion(question, rows[id].response)
-            for id, question in stage.query.questions.items()
+            for id, question in stage.query.questions().items()
             if id in rows
         ]
         benchmark = stage.query.benchmark

@@ -26,10 +26,11 @@ from lmms_eval.protocol import ChatMessages  # pyright: ignore[reportMissingImpo
 from loguru import logger  # pyright: ignore[reportMissingImports]
 
 from storm.errors import ConfigError, DataError, UnreadableVideo
-from storm.evaluation.batching import WINDOW, replies_in_batches
-from storm.student import Answering, Question, Student
+from storm.evaluation.batching import replies_in_batches
+from storm.student import AnswerConfig, Question, Student
 from storm.student.modes import MODES, NEW_TOKENS
-from storm.student.predictor import changed_sampling
+from storm.student.sampling import changed_sampling
+from storm.student.windows import WINDOW
 from storm.videos.decoding.prefetch import PrefetchDecoder
 from storm.videos.decoding.sampling import Segment
 from storm.videos.frames import VideoFrames
@@ -116,10 +117,10 @@ class StormModel(lmms):
     ) -> Iterator[tuple[int, GenerationResult]]:
         """Yield the answers to requests of the same settings, by number."""
         settings = dict(requests[0].args[2])
-        answering = self._answering(settings).build(self.student)
+        predictor = self._config(settings).build(self.student)
         until = _stops(settings.get("until"))
         questions = enumerate(self._questions(requests, decoding))
-        for number, reply in replies_in_batches(answering, questions, self.batch_size):
+        for number, reply in replies_in_batches(predictor, questions, self.batch_size):
             request = requests[number]
             if isinstance(reply, DataError):
                 task, document = request.args[4], request.args[3]
@@ -150,7 +151,7 @@ class StormModel(lmms):
         _, doc_to_messages, _, doc_id, task, split = request.args
         return ChatMessages(messages=doc_to_messages(self.task_dict[task][split][doc_id]))
 
-    def _answering(self, settings: Mapping[str, Any]) -> Answering.Config:
+    def _config(self, settings: Mapping[str, Any]) -> AnswerConfig:
         sampled = settings.get("do_sample")
         if sampled is None:  # otherwise the temperature means nothing
             sampled = (settings.get("temperature") or 0) > 0
@@ -159,7 +160,7 @@ class StormModel(lmms):
         tokens = settings.get("max_new_tokens") or _NEW_TOKENS
         if self.mode == "cot":  # the task's bound is only for the final answer
             tokens = max(tokens, NEW_TOKENS["cot"])
-        return Answering.Config(
+        return AnswerConfig(
             mode=self.mode,  # pyright: ignore[reportArgumentType]
             max_new_tokens=int(self.max_new_tokens or tokens),
             sampling=self.sampling,

@@ -3,104 +3,72 @@
     student = Student.from_pretrained(folder)
     student.answer(["game.mp4"], ["Which cup hides the ball?"], [["cup 1", "cup 2"]])[0].text
 
-Names load torch and transformers when they are first used; configurations don't.
+Importing the package loads no torch; a name loads its module when it is first used.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
+import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from storm.student.batch import Batch
-    from storm.student.example import Example, VideoTokens, prompt_of
-    from storm.student.generate import Answer, AttentionMap
-    from storm.student.importing import PretrainedConfig
-    from storm.student.interventions import (
-        HideLatents,
-        HideVideo,
-        Intervention,
-        Mean,
-        Noise,
-        Oracle,
-        Permute,
-        Reinsert,
-        RemoveAll,
-        Replace,
-        Swap,
-        Truncate,
-        Zero,
-    )
-    from storm.student.jacobi import Jacobi
-    from storm.student.latent_head import LatentConfig
-    from storm.student.predictor import Answering, Question, Reply
-    from storm.student.rollout import Mixed, StudentOutput
-    from storm.student.student import Student
-    from storm.student.tiny.tiny import TinyConfig
+if TYPE_CHECKING:  # the only list of the public names: `_modules` reads it too
+    from storm.student.attention_map import AttentionMap as AttentionMap
+    from storm.student.batch import Batch as Batch
+    from storm.student.example import Example as Example
+    from storm.student.example import VideoTokens as VideoTokens
+    from storm.student.example import prompt_of as prompt_of
+    from storm.student.generate import Answer as Answer
+    from storm.student.gradient import Gradient as Gradient
+    from storm.student.importing import PretrainedConfig as PretrainedConfig
+    from storm.student.interventions import HideLatents as HideLatents
+    from storm.student.interventions import HideVideo as HideVideo
+    from storm.student.interventions import Intervention as Intervention
+    from storm.student.interventions import Mean as Mean
+    from storm.student.interventions import Noise as Noise
+    from storm.student.interventions import Oracle as Oracle
+    from storm.student.interventions import Permute as Permute
+    from storm.student.interventions import Reinsert as Reinsert
+    from storm.student.interventions import RemoveAll as RemoveAll
+    from storm.student.interventions import Replace as Replace
+    from storm.student.interventions import Swap as Swap
+    from storm.student.interventions import Truncate as Truncate
+    from storm.student.interventions import Zero as Zero
+    from storm.student.jacobi import Jacobi as Jacobi
+    from storm.student.latent_head import LatentConfig as LatentConfig
+    from storm.student.predictor import AnswerConfig as AnswerConfig
+    from storm.student.predictor import Predictor as Predictor
+    from storm.student.predictor import Question as Question
+    from storm.student.predictor import Reply as Reply
+    from storm.student.rollout import Mixed as Mixed
+    from storm.student.rollout import StudentOutput as StudentOutput
+    from storm.student.student import Student as Student
+    from storm.student.tiny.tiny import TinyConfig as TinyConfig
 
-_HOMES = {
-    "predictor": ("Answering", "Question", "Reply"),
-    "batch": ("Batch",),
-    "example": ("Example", "VideoTokens", "prompt_of"),
-    "generate": ("Answer", "AttentionMap"),
-    "interventions": (
-        "RemoveAll",
-        "Replace",
-        "HideLatents",
-        "HideVideo",
-        "Intervention",
-        "Reinsert",
-        "Mean",
-        "Noise",
-        "Oracle",
-        "Permute",
-        "Swap",
-        "Truncate",
-        "Zero",
-    ),
-    "jacobi": ("Jacobi",),
-    "latent_head": ("LatentConfig",),
-    "importing": ("PretrainedConfig",),
-    "rollout": ("Mixed", "StudentOutput"),
-    "student": ("Student",),
-    "tiny.tiny": ("TinyConfig",),
-}
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "Answer",
-    "Answering",
-    "AttentionMap",
-    "Batch",
-    "Example",
-    "HideLatents",
-    "HideVideo",
-    "Intervention",
-    "Jacobi",
-    "LatentConfig",
-    "Mean",
-    "Mixed",
-    "Noise",
-    "Oracle",
-    "Permute",
-    "PretrainedConfig",
-    "Question",
-    "Reinsert",
-    "RemoveAll",
-    "Replace",
-    "Reply",
-    "Student",
-    "StudentOutput",
-    "Swap",
-    "TinyConfig",
-    "Truncate",
-    "VideoTokens",
-    "Zero",
-    "prompt_of",
-]
+@cache
+def _modules() -> dict[str, str]:
+    """Return the module of each public name, as the imports above say."""
+    tree = ast.parse(inspect.getsource(sys.modules[__name__]))
+    return {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(__name__)
+        for alias in node.names
+    }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    """Import a public name when it is first used."""
+    if name.startswith("__") or name not in _modules():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = globals()[name] = getattr(importlib.import_module(_modules()[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported yet or not."""
+    return sorted({*globals(), *_modules()})

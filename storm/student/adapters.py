@@ -1,6 +1,6 @@
-"""What differs between model families: prompts, positions, features. One small class each.
+"""Differences between model families: prompts, positions, features. One small class each.
 
-A fourth family writes an adapter and must pass `tests/student`.
+A fourth family needs an adapter and must pass `tests/student`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from storm.errors import ConfigError, DataError
-from storm.student.export.custom_generate import after_vision
+from storm.student.rotary import continue_after_vision
 
 if TYPE_CHECKING:
     from storm.student.attention import PromptKV, StepKV
@@ -24,7 +24,7 @@ VIDEO_PAD = "<|video_pad|>"
 
 @dataclass(frozen=True)
 class Pixels:
-    """Frames as the tower takes them: patches of several videos, one after another."""
+    """Input of the vision encoder: patches of several videos, one after another."""
 
     values: torch.Tensor  # (patches, channels * temporal patch * patch * patch)
     grid_thw: torch.Tensor  # (videos, 3) int64
@@ -32,18 +32,18 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Features:
-    """What tower and merger make of `Pixels`, a tensor (merged tokens, hidden) for each video."""
+    """Output of the vision encoder for `Pixels`: (video tokens, hidden) for each video."""
 
     tokens: tuple[torch.Tensor, ...]
-    deepstack: tuple[tuple[torch.Tensor, ...], ...]  # a layer each, then as `tokens`
+    deepstack: tuple[tuple[torch.Tensor, ...], ...]  # by layer, then as `tokens`
 
 
 class Adapter:
-    """A family; `model` is transformers' own `...ForConditionalGeneration`."""
+    """A model family; `model` is transformers' own `...ForConditionalGeneration`."""
 
     family: str
-    system = ""  # what stands before the user's turn
-    can_hide = True  # whether tokens once read can be hidden from those that follow
+    system = ""  # the turn before the user's
+    can_hide = True  # whether later tokens can be kept from attending to earlier ones
 
     def __init__(self, model: Any, processor: Any):
         self.model, self.processor = model, processor
@@ -60,17 +60,17 @@ class Adapter:
         return 0
 
     def placeholder(self, grid_thw: Sequence[int], pts_seconds: Sequence[float]) -> str:
-        """How a video stands in the prompt, as the family's processor writes it."""
+        """Return the text that holds a video's place, as the family's processor writes it."""
         raise NotImplementedError
 
     def rope_extras(self, videos: Sequence[Any]) -> dict[str, Any]:
-        """More arguments for `get_rope_index`."""
+        """Return more arguments for `get_rope_index`."""
         return {}
 
     def trunk_extras(
         self, video_mask: torch.Tensor, deepstack: Sequence[torch.Tensor]
     ) -> dict[str, Any]:
-        """More arguments for the text model, where videos are in the prompt."""
+        """Return more arguments for the text model if the prompt has videos."""
         return {}
 
     def context(
@@ -79,17 +79,19 @@ class Adapter:
         mask: torch.Tensor | None,
         memory: PromptKV | StepKV | None,
     ) -> dict[str, Any]:
-        """Return what a call of the text model attends to, as the family takes it.
+        """Return the family's arguments for what a call of the text model attends to.
 
-        `valid` (B, columns) and `mask` (B, 1, columns, columns), to be added to scores, say the
-        same; None without padding.
+        Args:
+            valid: False at padding, (B, columns); None without padding.
+            mask: The same, added to scores, (B, 1, columns, columns).
+            memory: What was read before, or will be read later.
         """
         return {"attention_mask": mask}
 
     def pixels(self, videos: Sequence[np.ndarray]) -> Pixels:
-        """Videos (T, H, W, 3) uint8 as patches; their frames are taken as they are.
+        """Return videos (T, H, W, 3) uint8 as patches, with frames neither sampled nor scaled.
 
-        As many as a temporal patch lacks repeat the last.
+        The last frame is repeated until the last temporal patch is full.
         """
         for video in videos:
             if video.ndim != 4 or video.shape[3] != 3 or video.dtype != np.uint8 or not len(video):
@@ -100,16 +102,16 @@ class Adapter:
         full = [
             np.pad(v, ((0, -len(v) % self.temporal_patch), *[(0, 0)] * 3), "edge") for v in videos
         ]
-        made = self.processor.video_processor(
+        processed = self.processor.video_processor(
             videos=[torch.from_numpy(v).permute(0, 3, 1, 2) for v in full],
             do_sample_frames=False,
             cap_pixels_per_frame=True,
             return_tensors="pt",
         )
-        return Pixels(made["pixel_values_videos"], made["video_grid_thw"])
+        return Pixels(processed["pixel_values_videos"], processed["video_grid_thw"])
 
     def features(self, pixels: Pixels) -> Features:
-        """Tower and merger, with gradients where they are on."""
+        """Run the vision encoder, with gradients where they are on."""
         device = self.model.device
         out = self.model.model.get_video_features(
             pixels.values.to(device), pixels.grid_thw.to(device), return_dict=True
@@ -118,7 +120,7 @@ class Adapter:
         return Features(tuple(out.pooler_output), deepstack)
 
     def positions(self, ids: np.ndarray, videos: Sequence[Any]) -> np.ndarray:
-        """Rotary positions (3, len(ids)) of an unpadded prompt."""
+        """Return rotary positions (3, len(ids)) of an unpadded prompt."""
         grids = torch.tensor([v.grid_thw for v in videos]) if videos else None
         row = torch.from_numpy(ids)[None]
         positions, _ = self.model.model.get_rope_index(
@@ -133,8 +135,8 @@ class Adapter:
 class Qwen3VL(Adapter):
     """A timestamp before each temporal patch; deepstack features enter the first layers.
 
-    The video stands as Qwen wrote it: marks around each temporal patch, none around the whole.
-    (transformers from 5.10 keeps one more pair, if the chat template writes it around the pad.)
+    Marks are written around each temporal patch and not around the whole video, as in Qwen's code.
+    (transformers from 5.10 keeps one more pair if the chat template writes it around the pad.)
     """
 
     family = "qwen3_vl"
@@ -165,7 +167,7 @@ class Qwen3VL(Adapter):
 
 
 class Qwen25VL(Adapter):
-    """One block of pads a video; time stands in the rotary positions."""
+    """One block of pads per video; its times are in the rotary positions."""
 
     family = "qwen2_5_vl"
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
@@ -178,23 +180,23 @@ class Qwen25VL(Adapter):
     def rope_extras(self, videos: Sequence[Any]) -> dict[str, Any]:
         """Return what the rotary index takes for timed videos."""
 
-        def seconds_a_patch(pts: Sequence[float]) -> float:
+        def seconds_per_patch(pts: Sequence[float]) -> float:
             if len(pts) < 2:
                 return 1.0
             return self.temporal_patch * (pts[-1] - pts[0]) / (len(pts) - 1)
 
         if not videos:
             return {}
-        return {"second_per_grid_ts": [seconds_a_patch(v.pts_seconds) for v in videos]}
+        return {"second_per_grid_ts": [seconds_per_patch(v.pts_seconds) for v in videos]}
 
     def positions(self, ids: np.ndarray, videos: Sequence[Any]) -> np.ndarray:
         """Return rotary positions; text after a video continues by Qwen's own rule."""
         positions = torch.from_numpy(super().positions(ids, videos))
-        return after_vision(positions, torch.from_numpy(ids == self.video_pad_id)).numpy()
+        return continue_after_vision(positions, torch.from_numpy(ids == self.video_pad_id)).numpy()
 
 
 class Qwen35(Qwen3VL):
-    """Shown as Qwen3-VL is, without deepstack; most layers are linear attention with a state.
+    """Qwen3-VL's prompts without deepstack; most layers are linear attention with a state.
 
     With the package flash-linear-attention installed, transformers runs single tokens through its
     recurrent kernel, which has no backward pass: training a rollout then stops with its error.

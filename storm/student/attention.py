@@ -1,10 +1,9 @@
 """Attention with the prefix's keys and values held by reference.
 
-Registered with transformers under the name `storm` and selected for the text model alone. What
-a call remembers or attends to comes as an ordinary keyword, `storm_memory`, which both families
-hand down to the attention; without it the call is transformers' own sdpa. Every object is
-written once, and a step names what it sees, so a checkpoint's recomputation sees what the
-forward pass saw.
+Registered with transformers under the name `storm` and selected only for the text model. What a
+call remembers or attends to is an ordinary keyword, `storm_memory`, which the families pass down to
+the attention; without it the call is transformers' own sdpa. Every object is written once, and a
+step names what it attends to, so checkpointing recomputes exactly the forward pass.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ KeyValue = tuple[torch.Tensor, torch.Tensor]  # (B, heads, tokens, head size) ea
 
 
 class PromptKV:
-    """Keeps each layer's keys and values of the prompt, in one contiguous copy.
+    """Each layer's keys and values of the prompt, in one contiguous copy.
 
     `bias` (B, 1, 1, P) is added to the scores against it: -inf at padding, None without any.
     `weights`, if given, is filled with what the last token attends to, (B, heads, P) a layer.
@@ -40,7 +39,7 @@ class PromptKV:
         """Attend for one layer, and keep what later calls need."""
         key, value = key.contiguous(), value.contiguous()
         self.layers.setdefault(module.layer_idx, (key, value))
-        if self.weights is not None:  # sdpa gives none: the last row is made once more
+        if self.weights is not None:  # sdpa returns none: compute the last row again
             keys = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
             scores = (query[:, :, -1:] * kw["scaling"]) @ keys.transpose(2, 3)
             scores = scores if self.bias is None else scores + self.bias
@@ -72,7 +71,7 @@ class StepKV:
         self.layers.setdefault(layer, (key, value))
         keys, values = self.prefix.layers[layer]
         rows, heads, tokens, size = query.shape
-        shared = heads // keys.shape[1]  # query heads a key head
+        shared = heads // keys.shape[1]  # query heads per key head
         query = (query * kw["scaling"]).reshape(rows, -1, shared * tokens, size)
         to_prefix = query @ keys.transpose(2, 3)
         if self.bias is not None:
@@ -92,7 +91,7 @@ class StepKV:
 
 
 def _later(tokens: int, keys: int, device: torch.device) -> torch.Tensor:
-    """(tokens, keys) True where a key comes after the token; the tokens are the last keys."""
+    """Return (tokens, keys), True where a key is later; the tokens are the last keys."""
     return torch.ones(tokens, keys, dtype=torch.bool, device=device).triu(keys - tokens + 1)
 
 
@@ -106,22 +105,22 @@ def _attention(
 
 
 def select(model: Any) -> None:
-    """Let the text model of `model` use this attention; the tower keeps its own."""
+    """Let the text model of `model` use this attention; the vision encoder keeps its own."""
     AttentionInterface.register(NAME, _attention)
-    AttentionMaskInterface.register(NAME, sdpa_mask)  # else a 2-D mask is dropped in silence
+    AttentionMaskInterface.register(NAME, sdpa_mask)  # else 2-D masks are silently dropped
     model.set_attn_implementation({"text_config": NAME})
 
 
 def causal_mask(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """(B, 1, S, S) to be added to scores, for left padding; a padded token sees itself alone."""
+    """Return (B, 1, S, S) to add to scores for left padding; padding attends only to itself."""
     rows, columns = valid.shape
-    # all in place: a second tensor of this size, even of bools, would be a long batch's peak
+    # all in place: a second tensor of this size, even of bools, would be the peak of a long batch
     mask = torch.full((rows, 1, columns, columns), float("-inf"), dtype=dtype, device=valid.device)
     mask.triu_(1).add_(key_bias(valid, dtype)).diagonal(dim1=2, dim2=3).zero_()
     return mask
 
 
 def key_bias(valid: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """(B, 1, 1, S) to be added to scores: -inf where `valid` (B, S) is False."""
+    """Return (B, 1, 1, S) to add to scores: -inf where `valid` (B, S) is False."""
     bias = torch.zeros(valid.shape, dtype=dtype, device=valid.device)
     return bias.masked_fill_(~valid, float("-inf"))[:, None, None, :]

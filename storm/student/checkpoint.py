@@ -1,7 +1,7 @@
 """A student as a folder: an ordinary transformers checkpoint with a `storm` section.
 
-`config.json` carries CheckpointSection under `storm`; a latent head with parameters lies beside
-the model in `latent_head.safetensors`. Plain transformers loads the rest, and answers through
+`config.json` carries CheckpointSection under `storm`; a latent head with parameters is saved as
+`latent_head.safetensors`. Plain transformers loads the rest, and answers through
 `custom_generate/generate.py`, which needs nothing of this project. Its generation_config is
 greedy, whatever the imported model's was, and stops where the student does.
 """
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from storm.artifacts.fs import write_atomic
 from storm.errors import ConfigError
-from storm.student.files import DTYPES, GENERATE_FILE, HEAD_FILE, require_folder
+from storm.student.files import DTYPES, GENERATE_FILE, HEAD_FILE, ROTARY_FILE, require_folder
 from storm.student.latent_head import CheckpointSection
 from storm.student.model import LatentModel
 from storm.videos.decoding.sampling import FrameSampling
@@ -47,7 +47,9 @@ def save(student: LatentModel, path: Path) -> None:
     student.model.save_pretrained(path)
     student.processor.save_pretrained(path)
     (path / GENERATE_FILE).parent.mkdir(exist_ok=True)
-    shutil.copyfile(Path(__file__).parent / "export" / "custom_generate.py", path / GENERATE_FILE)
+    here = Path(__file__).parent
+    shutil.copyfile(here / "custom_generate.py", path / GENERATE_FILE)
+    shutil.copyfile(here / "rotary.py", path / ROTARY_FILE)
     head = {name: value.contiguous() for name, value in student.head.state_dict().items()}
     if head:
         save_file(head, path / HEAD_FILE)

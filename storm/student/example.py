@@ -16,17 +16,17 @@ from storm.tensors import from_numpy, to_numpy
 
 @dataclass(frozen=True)
 class VideoTokens:
-    """What tower and merger make of one video's frames."""
+    """Output of the vision encoder for one video's frames."""
 
-    tokens: torch.Tensor  # (merged tokens, hidden)
+    tokens: torch.Tensor  # (video tokens, hidden)
     grid_thw: tuple[int, int, int]  # patches in time, height and width before merging
     pts_seconds: tuple[float, ...]  # of the frames
     deepstack: tuple[
         torch.Tensor, ...
-    ] = ()  # (merged tokens, hidden) a layer, if the family has it
+    ] = ()  # (video tokens, hidden) per layer, if the family has it
 
     def packed(self) -> np.ndarray:
-        """Return `VideoFeatures.tokens`: (visual tokens, hidden * (1 + deepstack layers))."""
+        """Return `VideoFeatures.tokens`: (video tokens, hidden * (1 + deepstack layers))."""
         return to_numpy(torch.cat([self.tokens, *self.deepstack], 1))
 
     @classmethod
@@ -44,7 +44,7 @@ class VideoTokens:
 
 @dataclass(frozen=True)
 class Example:
-    """One row: what is shown, asked and, in training, answered."""
+    """One row: videos, a prompt and, in training, its answer."""
 
     videos: tuple[VideoTokens, ...] = ()
     prompt: str = ""  # the user's text after the videos

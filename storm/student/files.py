@@ -9,6 +9,7 @@ from storm.errors import ConfigError
 
 HEAD_FILE = "latent_head.safetensors"
 GENERATE_FILE = "custom_generate/generate.py"
+ROTARY_FILE = "custom_generate/rotary.py"
 DTYPES = ("bfloat16", "float16", "float32")  # that a checkpoint can be loaded in
 
 

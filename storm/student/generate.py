@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from storm.errors import ConfigError
 from storm.student.attention import PromptKV, StepKV, key_bias
+from storm.student.attention_map import AttentionMap, attention_maps
 from storm.student.batch import Batch
 from storm.student.interventions import Intervention
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
@@ -17,112 +19,93 @@ from storm.student.timing import Clock, Timings
 
 
 @dataclass(frozen=True, eq=False)
-class AttentionMap:
-    """Where a row looked as it chose its first answer token."""
-
-    weights: torch.Tensor  # (layers, heads, keys), fp32; over the keys they add up to 1
-    video: torch.Tensor  # (keys,) bool: the videos' tokens
-    latents: torch.Tensor  # (keys,) bool: the latent states that the answer was given
-
-    def shares(self) -> dict[str, torch.Tensor]:
-        """`text` (markers too), `video`, `latents`: (layers,) each, the mean over heads."""
-        mean = self.weights.mean(1)
-        video, latents = mean[:, self.video].sum(1), mean[:, self.latents].sum(1)
-        return {"text": 1 - video - latents, "video": video, "latents": latents}
-
-    def cpu(self) -> AttentionMap:
-        """Return the map on the CPU."""
-        return AttentionMap(self.weights.cpu(), self.video.cpu(), self.latents.cpu())
-
-
-@dataclass(frozen=True, eq=False)
 class Answer:
-    """What the student generates for one question."""
+    """What the student generates for one question.
+
+    Attributes:
+        token_ids: Without the end of the turn.
+        token_probabilities: Of each token, and of the end of the turn if it was chosen.
+        latents: (K, d) as rolled out, before any intervention; None for a direct answer.
+        confidence: Probability of the first answer token.
+        attention: Of the first answer token, if it was requested.
+    """
 
     text: str
-    token_ids: tuple[int, ...]  # without the end of the turn
-    token_probabilities: tuple[float, ...]  # of each token; one more if the turn's end was chosen
-    latents: torch.Tensor | None  # (K, d), as rolled out, before any intervention; None if direct
-    confidence: float  # probability of the first answer token
+    token_ids: tuple[int, ...]
+    token_probabilities: tuple[float, ...]
+    latents: torch.Tensor | None
+    confidence: float
     timings: Timings
-    attention: AttentionMap | None = None  # where it was asked for
+    attention: AttentionMap | None = None
 
 
 @dataclass
-class _Front:
-    """Where a generation stands."""
+class DecodeState:
+    """What a batch has read so far.
 
-    prefix: PromptKV
-    step: StepKV | None
-    bias: torch.Tensor | None  # against the prefix, for what comes next
-    position: torch.Tensor  # (B,) rotary position of the next token
-    hidden: torch.Tensor  # (B, 1, d) after the last token
-    weights: dict[int, torch.Tensor] | None = None  # of the last token, where they are kept
+    Attributes:
+        hidden: Last hidden state of the last token, (B, 1, d).
+        position: Rotary position of the next token, (B,).
+        steps: Everything after the prompt; None if there is nothing yet.
+        bias: Added to later tokens' scores against the prompt, (B, 1, 1, P); None: the prompt's.
+        weights: The last token's attention by layer, (B, heads, keys); None if it is not kept.
+    """
 
-    def positions(self, count: int) -> torch.Tensor:
-        """(3, B, count) of the next tokens."""
+    prompt: PromptKV
+    hidden: torch.Tensor
+    position: torch.Tensor
+    steps: StepKV | None = None
+    bias: torch.Tensor | None = None
+    weights: dict[int, torch.Tensor] | None = None
+
+    def next_positions(self, count: int) -> torch.Tensor:
+        """Return the rotary positions of the next tokens, (3, B, count)."""
         following = self.position[:, None] + torch.arange(count, device=self.position.device)
         return following.expand(3, -1, -1)
 
-    def feed(self, student: LatentModel, embeds: torch.Tensor) -> None:
+    def read(self, student: LatentModel, embeds: torch.Tensor) -> None:
         """Read vectors (B, T, d)."""
         count = embeds.shape[1]
-        self.step = StepKV(self.prefix, self.step, self.bias)
+        self.steps = StepKV(self.prompt, self.steps, self.bias)
         if self.weights is not None:
-            self.weights = self.step.weights = {}
-        hidden = student.trunk(embeds, self.positions(count), None, self.step)
+            self.weights = self.steps.weights = {}
+        hidden = student.trunk(embeds, self.next_positions(count), None, self.steps)
         self.hidden, self.position = hidden[:, -1:], self.position + count
+
+    def restart(self, position: torch.Tensor) -> None:
+        """Forget everything after the prompt; the next token is at `position`."""
+        self.steps, self.position = None, position
 
 
 @torch.no_grad()
 def generate(
     student: LatentModel,
     batch: Batch,
-    mode: str,
-    intervention: Intervention | None,
-    max_new_tokens: int,
+    *,
+    mode: Literal["direct", "latent"] = "latent",
+    intervention: Intervention | None = None,
+    max_new_tokens: int = 16,
     sweeps: int | None = None,
     attention: bool = False,
 ) -> list[Answer]:
     """Return greedy answers to a batch's prompts; see `Student.generate`."""
-    if mode not in ("direct", "latent"):
-        raise ConfigError(f"expected mode 'direct' or 'latent', found {mode!r}")
-    if mode == "direct" and intervention is not None:
-        raise ConfigError(f"expected mode 'latent' for an intervention, found {intervention!r}")
-    if mode == "direct" and sweeps is not None:
-        raise ConfigError(f"expected mode 'latent' for Jacobi sweeps, found {sweeps = }")
-    if intervention is not None and intervention.hides_video and not student.adapter.can_hide:
-        raise ConfigError(
-            "expected a family that keeps what it read in keys and values alone to hide the video "
-            f"from the answer, found {student.adapter.family!r}: its linear layers have mixed the "
-            "video into their state"
-        )
-    if max_new_tokens < 1:
-        raise ConfigError(f"expected at least one new token, found {max_new_tokens = }")
+    _check_request(student, mode, intervention, max_new_tokens, sweeps)
+    _check_length(student, batch, max_new_tokens + (student.k + 2 if mode == "latent" else 0))
     batch = batch.to(student.device)
     clock = Clock(student.device)
-    start, _, end = student.prompts.latent_ids
-    span = student.k + 2 if mode == "latent" else 0
-    read = batch.valid[:, : batch.prompt_width].sum(1)
-    longest = int(read.argmax())
-    student.prompts.check_length(
-        int(read[longest]) + span + max_new_tokens, int(batch.video_mask[longest].sum())
-    )
-    shown = batch.prompts((start,) if mode == "latent" else ())
-    kept = {} if attention else None
-    prefix, hidden = run_prefix(student, shown, shown.ids.shape[1], kept)
-    position = batch.next_position + (1 if mode == "latent" else 0)
-    front = _Front(prefix, None, prefix.bias, position, hidden, kept)
-    prefill = clock.lap()
+    prompts = batch.prompts(student.prompts.latent_ids[:1] if mode == "latent" else ())
+    state = prefill(student, prompts, attention)
+    prefill_seconds = clock.lap()
     latents = None
     if mode == "latent":
-        end_marker = student.embed_ids(batch.ids.new_full((len(batch), 1), end))
-        latents = _think(student, shown, front, end_marker, intervention, sweeps)
-    thought = clock.lap()
-    maps = _maps(front.weights, shown) if front.weights is not None else None
-    front.weights = None
-    tokens, probabilities = _speak(student, front, max_new_tokens)
-    timings = Timings(prefill=prefill, latents=thought, answer=clock.lap(), rows=len(batch))
+        latents = roll_out_latents(student, prompts, state, intervention, sweeps)
+    latent_seconds = clock.lap()
+    maps = attention_maps(state.weights, prompts) if state.weights is not None else None
+    state.weights = None
+    token_ids, probabilities = decode_answer(student, state, max_new_tokens)
+    timings = Timings(
+        prefill=prefill_seconds, latents=latent_seconds, answer=clock.lap(), rows=len(batch)
+    )
     return [
         Answer(
             text=student.tokenizer.decode(ids, skip_special_tokens=True),
@@ -133,74 +116,80 @@ def generate(
             timings=timings,
             attention=None if maps is None else maps[i],
         )
-        for i, ids in enumerate(tokens)
+        for i, ids in enumerate(token_ids)
     ]
 
 
-def _think(
+def prefill(student: LatentModel, prompts: Batch, attention: bool) -> DecodeState:
+    """Read the prompts, which end with the start marker where latents follow."""
+    weights = {} if attention else None
+    width = prompts.ids.shape[1]
+    prompt, hidden = run_prefix(student, prompts, width, weights)
+    position = prompts.next_position + (width - prompts.prompt_width)
+    return DecodeState(prompt, hidden, position, weights=weights)
+
+
+def roll_out_latents(
     student: LatentModel,
-    batch: Batch,
-    front: _Front,
-    end_marker: torch.Tensor,
+    prompts: Batch,
+    state: DecodeState,
     intervention: Intervention | None,
     sweeps: int | None,
 ) -> torch.Tensor:
-    """Return the latents (B, K, d) as rolled out; read them and the end marker."""
-    position = front.position
+    """Roll out the latents, then read them, or what the intervention makes of them.
+
+    The end marker is read last. The last latent shares its call, if it was not read before.
+
+    Returns:
+        The latents as rolled out, (B, K, d).
+    """
+    first_position = state.position
     if sweeps is None:
-        latents: list[torch.Tensor] = []
-        for i in range(student.k):
-            latents.append(student.head(front.hidden))
-            if i < student.k - 1:
-                front.feed(student, latents[-1])
-        own = torch.cat(latents, 1) if latents else end_marker[:, :0]
-        unread = own[:, -1:]
+        latents = _take_steps(student, state)
+        unread = latents[:, -1:]
     else:
-        slots = front.positions(student.k)
-        own = unread = latents_before_last_sweep(
-            student, front.prefix, front.hidden, slots, Jacobi(sweeps)
+        slots = state.next_positions(student.k)
+        latents = unread = latents_before_last_sweep(
+            student, state.prompt, state.hidden, slots, Jacobi(sweeps)
         )
+    end_id = student.prompts.latent_ids[2]
+    end_marker = student.embed_ids(prompts.ids.new_full((len(prompts), 1), end_id))
     if intervention is None:
-        front.feed(student, torch.cat([unread, end_marker], 1))
+        state.read(student, torch.cat([unread, end_marker], 1))
     elif intervention.hides_latents:
-        front.step, front.position = None, position + student.k
-        front.feed(student, end_marker)
+        state.restart(first_position + student.k)
+        state.read(student, end_marker)
     elif intervention.hides_video:
         if student.k:
-            front.feed(student, unread)
-        front.bias = key_bias(batch.valid & ~batch.video_mask, own.dtype)
-        front.feed(student, end_marker)
+            state.read(student, unread)
+        state.bias = key_bias(prompts.valid & ~prompts.video_mask, latents.dtype)
+        state.read(student, end_marker)
     else:
-        front.step, front.position = None, position
-        front.feed(student, torch.cat([intervention.apply(own, batch), end_marker], 1))
-    return own
+        state.restart(first_position)
+        state.read(student, torch.cat([intervention.apply(latents, prompts), end_marker], 1))
+    return latents
 
 
-def _maps(weights: dict[int, torch.Tensor], batch: Batch) -> list[AttentionMap]:
-    """Each layer's (B, heads, keys) as a map a row, without its padding."""
-    stacked = torch.stack([weights[layer] for layer in sorted(weights)], 1).float()
-    latents = stacked.shape[3] - batch.ids.shape[1] - 1  # the end marker is the last key
-    maps = []
-    for row in range(len(batch)):
-        after = batch.valid.new_zeros(max(0, latents + 1))
-        valid = torch.cat([batch.valid[row], ~after])
-        video = torch.cat([batch.video_mask[row], after])
-        thought = torch.zeros_like(video)
-        thought[batch.ids.shape[1] : -1] = True
-        maps.append(AttentionMap(stacked[row][..., valid], video[valid], thought[valid]))
-    return maps
+def _take_steps(student: LatentModel, state: DecodeState) -> torch.Tensor:
+    """Return the latents (B, K, d), one after another; all but the last are read."""
+    latents: list[torch.Tensor] = []
+    for i in range(student.k):
+        if i:
+            state.read(student, latents[-1])
+        latents.append(student.head(state.hidden))
+    return torch.cat(latents, 1) if latents else state.hidden[:, :0]
 
 
-def _speak(
-    student: LatentModel, front: _Front, max_new_tokens: int
+def decode_answer(
+    student: LatentModel, state: DecodeState, max_new_tokens: int
 ) -> tuple[list[list[int]], list[list[float]]]:
-    """Greedy tokens of each row, and the probability of each choice, the turn's end too."""
-    rows = len(front.hidden)
+    """Return each row's greedy tokens and the probability of each choice, the turn's end too."""
+    rows = len(state.hidden)
     tokens: list[list[int]] = [[] for _ in range(rows)]
     probabilities: list[list[float]] = [[] for _ in range(rows)]
     open_rows = set(range(rows))
     for number in range(max_new_tokens):
-        logits = student.model.lm_head(front.hidden[:, -1]).float()
+        logits = student.model.lm_head(state.hidden[:, -1]).float()
         best, chosen = logits.max(1)
         probability = (best - logits.logsumexp(1)).exp().tolist()
         for i, token in enumerate(chosen.tolist()):
@@ -213,5 +202,37 @@ def _speak(
                 tokens[i].append(token)
         if not open_rows or number == max_new_tokens - 1:
             break
-        front.feed(student, student.embed_ids(chosen[:, None]))
+        state.read(student, student.embed_ids(chosen[:, None]))
     return tokens, probabilities
+
+
+def _check_request(
+    student: LatentModel,
+    mode: str,
+    intervention: Intervention | None,
+    max_new_tokens: int,
+    sweeps: int | None,
+) -> None:
+    """Raise ConfigError for arguments that exclude each other."""
+    if mode not in ("direct", "latent"):
+        raise ConfigError(f"expected mode 'direct' or 'latent', found {mode!r}")
+    if mode == "direct" and intervention is not None:
+        raise ConfigError(f"expected mode 'latent' for an intervention, found {intervention!r}")
+    if mode == "direct" and sweeps is not None:
+        raise ConfigError(f"expected mode 'latent' for Jacobi sweeps, found {sweeps = }")
+    if intervention is not None and intervention.hides_video and not student.adapter.can_hide:
+        raise ConfigError(
+            "expected a family that keeps what it read only in keys and values to hide the video "
+            f"from the answer, found {student.adapter.family!r}: its linear layers have mixed the "
+            "video into their state"
+        )
+    if max_new_tokens < 1:
+        raise ConfigError(f"expected at least one new token, found {max_new_tokens = }")
+
+
+def _check_length(student: LatentModel, batch: Batch, new_tokens: int) -> None:
+    """Raise DataError if the longest prompt leaves no room for what follows it."""
+    lengths = batch.valid[:, : batch.prompt_width].sum(1)
+    longest = int(lengths.argmax())
+    video_tokens = int(batch.video_mask[longest].sum())
+    student.prompts.check_length(int(lengths[longest]) + new_tokens, video_tokens)

@@ -1,8 +1,8 @@
 """LoRA: low-rank changes of the language model's linear layers, through peft.
 
-Tower, merger and the model's own weights rest; what learns beside the adapters are the latent
-tokens' embeddings and the latent head. A student is saved with the adapters merged, so that its
-folder loads like any other.
+The vision encoder and the model's own weights are frozen; the adapters, the latent tokens'
+embeddings and the latent head learn. A student is saved with the adapters merged, so its folder
+loads like any other.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class Lora(BaseModel):
 
 
 def attach(student: Student, lora: Lora) -> Any:
-    """Put adapters that change nothing yet into the student; torch's generator draws them.
+    """Add adapters to the student, drawn by torch's generator; at first they change nothing.
 
-    What is returned puts them into the weights and is gone, by `merge_and_unload()`.
+    Returns:
+        peft's model; its `merge_and_unload()` merges the adapters into the weights.
     """
     from peft import LoraConfig, get_peft_model
 

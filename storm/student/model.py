@@ -1,4 +1,4 @@
-"""transformers' own model with a latent head: what every pass of the student is built from."""
+"""transformers' own model with a latent head: the parts of every pass of the student."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class LatentModel(nn.Module):
         return self.model.dtype
 
     @property
-    def tower(self) -> nn.Module:
-        """The vision tower with its merger."""
+    def vision_encoder(self) -> nn.Module:
+        """The vision encoder with its merger."""
         return self.model.model.visual
 
     @property
@@ -81,11 +81,11 @@ class LatentModel(nn.Module):
     # -- settings
 
     def freeze_vision(self, frozen: bool = True) -> None:
-        """Tower and merger learn nothing (or do again)."""
-        self.tower.requires_grad_(not frozen)
+        """Freeze the vision encoder, or let it learn again."""
+        self.vision_encoder.requires_grad_(not frozen)
 
     def freeze_language(self, frozen: bool = True) -> None:
-        """Language model, LM head and latent head learn nothing (or do again)."""
+        """Freeze language model, LM head and latent head, or let them learn again."""
         for part in (self.model.model.language_model, self.model.lm_head, self.head):
             part.requires_grad_(not frozen)
 
@@ -99,14 +99,14 @@ class LatentModel(nn.Module):
     # -- videos
 
     def encode_video(self, frames: np.ndarray, pts_seconds: Sequence[float]) -> VideoTokens:
-        """Frames (T, H, W, 3) uint8 through the frozen tower, as they are."""
+        """Return the tokens of frames (T, H, W, 3) uint8, neither sampled nor scaled."""
         return self.encode_videos([(frames, pts_seconds)])[0]
 
     @torch.no_grad()
     def encode_videos(
         self, videos: Sequence[tuple[np.ndarray, Sequence[float]]]
     ) -> list[VideoTokens]:
-        """Several videos, each (frames, times in seconds), in one pass of the tower."""
+        """Encode several videos, each (frames, times in seconds), in one pass."""
         if not videos:
             return []
         for frames, times in videos:
@@ -116,24 +116,24 @@ class LatentModel(nn.Module):
                 )
         pixels = self.adapter.pixels([frames for frames, _ in videos])
         most = int(pixels.grid_thw.prod(1).max()) // self.adapter.merged
-        self.prompts.check_length(most, most)  # before the tower works in vain
-        made = self.adapter.features(pixels)
+        self.prompts.check_length(most, most)  # before the cost of encoding
+        features = self.adapter.features(pixels)
         return [
             VideoTokens(
-                made.tokens[i],
+                features.tokens[i],
                 tuple(pixels.grid_thw[i].tolist()),
                 tuple(float(t) for t in times),
-                tuple(layer[i] for layer in made.deepstack),
+                tuple(layer[i] for layer in features.deepstack),
             )
             for i, (_, times) in enumerate(videos)
         ]
 
     def pixels(self, videos: Sequence[np.ndarray]) -> Pixels:
-        """Videos (T, H, W, 3) uint8 as the tower's patches."""
+        """Return videos (T, H, W, 3) uint8 as the vision encoder's patches."""
         return self.adapter.pixels(videos)
 
     def features(self, pixels: Pixels) -> list[torch.Tensor]:
-        """Tower and merger with gradients: (merged tokens, hidden) for each video."""
+        """Encode with gradients; return (video tokens, hidden) for each video."""
         return list(self.adapter.features(pixels).tokens)
 
     # -- batches
@@ -149,7 +149,7 @@ class LatentModel(nn.Module):
         return self.model.get_input_embeddings()(ids)
 
     def embed(self, batch: Batch, columns: int | None = None) -> torch.Tensor:
-        """Embeddings (B, columns, d) with the videos' features in their places."""
+        """Return embeddings (B, columns, d) with the videos' features in their places."""
         embeds = self.embed_ids(batch.ids[:, :columns])
         if batch.features is None:
             return embeds

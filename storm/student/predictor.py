@@ -1,109 +1,130 @@
-"""Questions about videos to answers: frames, prompts, batches, and what the answer says.
+"""Answers to any number of questions about videos, batched by length.
 
-    answering = Answering.Config(mode="latent").build(student)
-    prepared = (answering.prepare(question) for question in questions)   # decode, vision
-    for reply in answering.stream(prepared, batch=8): ...                # in order, as they come
+    predictor = AnswerConfig(mode="direct").build(student)
+    for reply in predictor.stream(questions, batch=8): ...   # in order, as they come
 
-`Student.answer` is this for a list. Whoever has many questions prepares them elsewhere (`decode`
-in other processes, say) while the model runs; `stream` takes them as they come.
+`Student.answer` is this for a list. Questions may hold frames that other processes decoded while
+the model was at work.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from storm.errors import ConfigError
+from storm.student.attention_map import AttentionMap
 from storm.student.example import Example, VideoTokens, prompt_of
-from storm.student.generate import Answer, AttentionMap, generate
+from storm.student.generate import Answer, generate
 from storm.student.interventions import Intervention
 from storm.student.letters import find_letter
 from storm.student.model import LatentModel
 from storm.student.modes import NEW_TOKENS, Mode
+from storm.student.reasoning import REASONING_PROMPT, final_answer
+from storm.student.sampling import chosen_sampling
 from storm.student.timing import Clock, Timings
+from storm.student.windows import batches_by_length, windows
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.frames import VideoFrames
-
-REASONING_PROMPT = (
-    "Reason about the video step by step before you answer. Write the reasoning between <think> "
-    "and </think>, then only the final answer between <answer> and </answer>."
-)
-MOST_FRAMES = 768  # of a video sampled by fps: what Qwen's own processors take at most
-_WINDOW = 8  # batches that are sorted by length together
-
 
 Video = str | Path | VideoFrames | VideoTokens
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """What is asked. A video is a file, its frames, or what the tower made of them."""
+    """A question about videos: files, decoded frames or encoded tokens.
+
+    Attributes:
+        options: Without letters.
+        raw: Whether `text` is the whole prompt; `options` then only say which letters count.
+        system: The system's turn, instead of the family's own; '' for none.
+        targets: Latents (K, d) for the intervention `oracle`.
+    """
 
     text: str
     videos: tuple[Video, ...] = ()
-    options: tuple[str, ...] = ()  # without letters
-    raw: bool = False  # `text` is the whole prompt already; `options` only say which letters count
-    system: str | None = None  # the system's turn, instead of the family's own; '' for none
-    targets: torch.Tensor | None = None  # (K, d), for the intervention `oracle`
+    options: tuple[str, ...] = ()
+    raw: bool = False
+    system: str | None = None
+    targets: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A question whose videos went through the tower."""
+    """A question as the model takes it, its videos encoded."""
 
     example: Example
-    options: int
+    prompt_tokens: int
+    option_count: int
     timings: Timings
 
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """What the student says to one question."""
+    """The student's answer to one question.
 
-    text: str  # the answer; of a chain of thought, what `final_answer` finds
-    response: str  # all that was generated
-    letter: str  # the option it names, '' if none or without options
-    confidence: float  # probability of the answer's first token, given what was written before it
-    letter_confidence: float  # probability of the token that holds the letter; 0 without one
-    token_ids: tuple[int, ...]  # of the response, without the end of the turn
+    Attributes:
+        text: The answer; of a chain of thought, only its final answer.
+        response: Everything that was generated.
+        letter: The option that the answer names; '' if none or without options.
+        confidence: Probability of the answer's first token, given what was written before it.
+        letter_confidence: Probability of the token that holds the letter; 0 without one.
+        token_ids: Of the response, without the end of the turn.
+        latents: (K, d) on the CPU, before any intervention; None unless requested.
+        attention: Of the first generated token, on the CPU; None unless requested.
+    """
+
+    text: str
+    response: str
+    letter: str
+    confidence: float
+    letter_confidence: float
+    token_ids: tuple[int, ...]
     prompt_tokens: int
     timings: Timings
-    latents: torch.Tensor | None  # (K, d) on the CPU, before any intervention; if asked for
-    attention: AttentionMap | None  # on the CPU, if asked for
+    latents: torch.Tensor | None
+    attention: AttentionMap | None
 
 
-class Answering:
-    """One way of answering, for any number of questions."""
+class AnswerConfig(BaseModel):
+    """How questions are answered.
 
-    class Config(BaseModel):
-        """`latent` takes K steps, `direct` none, `cot` writes its reasoning as text."""
+    Attributes:
+        mode: `latent` takes K steps, `direct` none, `cot` writes its reasoning as text.
+        max_new_tokens: By default 16, for `cot` 512.
+        sampling: Which frames of a file are shown; None: as the checkpoint was trained.
+        sweeps: Parallel Jacobi sweeps instead of the K steps, for `latent`.
+        reasoning_prompt: A line after the prompt, for `cot`.
+    """
 
-        model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-        mode: Mode = "latent"
-        max_new_tokens: PositiveInt | None = None  # None: what `NEW_TOKENS` says
-        sampling: FrameSampling | None = None  # None: as the checkpoint was trained
-        sweeps: PositiveInt | None = None  # Jacobi sweeps in place of the K steps, for `latent`
-        reasoning_prompt: str = REASONING_PROMPT  # a line of its own after the prompt, for `cot`
+    mode: Mode = "latent"
+    max_new_tokens: PositiveInt | None = None
+    sampling: FrameSampling | None = None
+    sweeps: PositiveInt | None = None
+    reasoning_prompt: str = REASONING_PROMPT
 
-        @property
-        def new_tokens(self) -> int:
-            """The bound on answer tokens."""
-            return self.max_new_tokens or NEW_TOKENS[self.mode]
+    @property
+    def new_tokens(self) -> int:
+        """The maximum of answer tokens."""
+        return self.max_new_tokens or NEW_TOKENS[self.mode]
 
-        def build(self, student: LatentModel) -> Answering:
-            """Return the predictor of a student."""
-            return Answering(self, student)
+    def build(self, student: LatentModel) -> Predictor:
+        """Return the predictor of a student."""
+        return Predictor(self, student)
 
-    def __init__(self, config: Config, student: LatentModel):
+
+class Predictor:
+    """A student and how it answers."""
+
+    def __init__(self, config: AnswerConfig, student: LatentModel):
         self.config, self.student = config, student
 
     @property
@@ -116,8 +137,8 @@ class Answering:
         return self.sampling.sample(Path(path))
 
     def prepare(self, question: Question) -> Prepared:
-        """Decode what is not decoded, show the tower what it has not seen."""
-        shown: list[VideoTokens] = []
+        """Decode and encode the videos where that is not done yet, and write the prompt."""
+        videos: list[VideoTokens] = []
         decode = vision = 0.0
         for video in question.videos:
             if isinstance(video, str | Path):
@@ -127,83 +148,81 @@ class Answering:
                 clock = Clock(self.student.device)
                 video = self.student.encode_video(video.pixels, video.pts_seconds)
                 vision += clock.lap()
-            shown.append(video)
-        options = () if question.raw else question.options
-        prompt = prompt_of(question.text, options)
+            videos.append(video)
+        prompt = prompt_of(question.text, () if question.raw else question.options)
         if self.config.mode == "cot":
             prompt = f"{prompt}\n{self.config.reasoning_prompt}"
         example = Example(
-            videos=tuple(shown),
+            videos=tuple(videos),
             prompt=prompt,
             targets=question.targets,
             use_latents=self.config.mode == "latent",
             system=question.system,
         )
-        return Prepared(example, len(question.options), Timings(decode=decode, vision=vision))
+        tokens = len(self.student.prompts.layout(example).ids)
+        timings = Timings(decode=decode, vision=vision)
+        return Prepared(example, tokens, len(question.options), timings)
 
     def stream(
         self,
-        prepared: Iterable[Prepared],
+        questions: Iterable[Question],
         *,
         batch: int = 8,
         intervention: Intervention | None = None,
         latents: bool = False,
         attention: bool = False,
     ) -> Iterator[Reply]:
-        """Yield replies in the order of the questions, at most `batch` rows at once.
+        """Yield replies in the order of the questions, which are read as they are needed.
 
-        Questions are read in windows of some batches; within one, rows of like length share a
-        batch. A Replace or Swap intervention counts rows as the questions come.
+        Args:
+            questions: They are read in windows of a few batches (see `storm.student.windows`).
+            batch: The most rows that the model takes at once.
+            intervention: Replace and Swap count rows in the order of the questions.
+            latents: Return the latents with each reply.
+            attention: Return where the first generated token looked.
         """
-        if batch < 1:
-            raise ConfigError(f"expected at least one row a batch, found {batch = }")
-        source, first = iter(prepared), 0
-        while window := list(islice(source, batch * _WINDOW)):
-            layouts = [self.student.prompts.layout(p.example) for p in window]
-            order = sorted(range(len(window)), key=lambda i: len(layouts[i].ids))
+        prepared = enumerate(map(self.prepare, questions))
+        for window in windows(prepared, batch):
             replies: dict[int, Reply] = {}
-            for at in range(0, len(order), batch):
-                rows = order[at : at + batch]
-                changed = intervention and intervention.of_rows([first + i for i in rows])
+            for rows in batches_by_length(window, batch, lambda row: row[1].prompt_tokens):
+                numbers = [number for number, _ in rows]
                 answers = generate(
                     self.student,
-                    self.student.collate([window[i].example for i in rows]),
-                    "latent" if self.config.mode == "latent" else "direct",
-                    changed,
-                    self.config.new_tokens,
-                    self.config.sweeps,
-                    attention,
+                    self.student.collate([question.example for _, question in rows]),
+                    mode="latent" if self.config.mode == "latent" else "direct",
+                    intervention=intervention and intervention.of_rows(numbers),
+                    max_new_tokens=self.config.new_tokens,
+                    sweeps=self.config.sweeps,
+                    attention=attention,
                 )
-                for i, answer in zip(rows, answers, strict=True):
-                    tokens = len(layouts[i].ids)
-                    replies[i] = self._reply(window[i], answer, tokens, latents)
-            yield from (replies[i] for i in range(len(window)))
-            first += len(window)
+                for (number, question), answer in zip(rows, answers, strict=True):
+                    replies[number] = self._reply(question, answer, latents)
+            yield from (replies[number] for number, _ in window)
 
-    def _reply(self, asked: Prepared, answer: Answer, prompt_tokens: int, latents: bool) -> Reply:
+    def _reply(self, question: Prepared, answer: Answer, with_latents: bool) -> Reply:
         response, start, text = answer.text, 0, answer.text
         if self.config.mode == "cot":
             start, text = final_answer(response)
-        found = find_letter(text, asked.options) if asked.options else None
-        seen = asked.timings
-        kept = answer.latents if latents else None
-        chances = answer.token_probabilities
-        letter_token = self._token_at(answer, start + found.start(1)) if found else 0
+        match = find_letter(text, question.option_count) if question.option_count else None
+        latents = answer.latents if with_latents else None
+        probabilities = answer.token_probabilities
+        letter_token = self._token_at(answer, start + match.start(1)) if match else 0
+        before = question.timings
         return Reply(
             text=text,
             response=response,
-            letter=found.group(1) if found else "",
-            confidence=chances[self._token_at(answer, start)] if start else answer.confidence,
-            letter_confidence=chances[letter_token] if found else 0.0,
+            letter=match.group(1) if match else "",
+            confidence=probabilities[self._token_at(answer, start)] if start else answer.confidence,
+            letter_confidence=probabilities[letter_token] if match else 0.0,
             token_ids=answer.token_ids,
-            prompt_tokens=prompt_tokens,
-            timings=dataclasses.replace(answer.timings, decode=seen.decode, vision=seen.vision),
-            latents=None if kept is None else kept.float().cpu(),
+            prompt_tokens=question.prompt_tokens,
+            timings=dataclasses.replace(answer.timings, decode=before.decode, vision=before.vision),
+            latents=None if latents is None else latents.float().cpu(),
             attention=None if answer.attention is None else answer.attention.cpu(),
         )
 
     def _token_at(self, answer: Answer, place: int) -> int:
-        """Which token wrote the character at `place` of the response."""
+        """Return the index of the token that wrote the character at `place` of the response."""
         ids = answer.token_ids
 
         def written(count: int) -> int:
@@ -212,67 +231,10 @@ class Answering:
         return min(bisect_right(range(len(ids) + 1), place, key=written), len(ids)) - 1
 
 
-def chosen_sampling(trained: FrameSampling | None, given: FrameSampling | None) -> FrameSampling:
-    """Return the given sampling, else the checkpoint's; raise ConfigError if neither."""
-    found = given or trained
-    if found is None:
-        raise ConfigError(
-            "expected a frame sampling in the checkpoint's `storm` section, found none (an older "
-            "checkpoint): give the sampling it was trained with"
-        )
-    return found
-
-
-def changed_sampling(
-    trained: FrameSampling | None,
-    frames: int | None = None,
-    fps: float | None = None,
-    size_px: int | None = None,
-    max_pixels: int | None = None,
-) -> FrameSampling:
-    """Return the checkpoint's sampling with changes; raise ConfigError without one.
-
-    `frames` alone means that number; with `fps` it is the most; `fps` alone, 768 at most.
-    """
-    if fps is not None:
-        if fps <= 0:
-            raise ConfigError(f"expected frames a second above 0, found {fps = }")
-        frames = frames or MOST_FRAMES
-    start = chosen_sampling(trained or (FrameSampling(frames=frames) if frames else None), None)
-    given = {"frames": frames, "size_px": size_px, "max_pixels": max_pixels}
-    changed: dict[str, float | None] = {
-        name: value for name, value in given.items() if value is not None
-    }
-    if frames is not None:
-        changed["fps"] = fps
-    return start.model_copy(update=changed)
-
-
-def final_answer(response: str) -> tuple[int, str]:
-    """Where the answer of a chain of thought begins, and its text.
-
-    What stands in the last `<answer>`, up to `</answer>` or the end; without one, the last line
-    that is not empty.
-    """
-    opened = response.rfind("<answer>")
-    if opened >= 0:
-        start = opened + len("<answer>")
-        inner = response[start:].partition("</answer>")[0]
-    else:
-        found = re.search(r"[^\n]*\S[^\n]*\s*\Z", response)
-        start = found.start() if found else 0
-        inner = response[start:]
-    stripped = inner.strip()
-    return start + len(inner) - len(inner.lstrip()), stripped
-
-
 def questions_of(
     videos: Sequence[Video | Sequence[Video] | None],
     texts: Sequence[str],
     options: Sequence[Sequence[str]] | None = None,
-    *,
-    raw: bool = False,
-    system: str | None = None,
 ) -> list[Question]:
     """Return a Question for each text, with one video, several or none (None)."""
     options = options if options is not None else [()] * len(texts)
@@ -281,11 +243,15 @@ def questions_of(
             f"expected videos (None for none) and options for each question, found "
             f"{len(videos)} and {len(options)} for {len(texts)}"
         )
-    asked = []
-    for shown, text, choices in zip(videos, texts, options, strict=True):
-        if shown is None:
-            shown = ()
-        elif isinstance(shown, str | Path | VideoFrames | VideoTokens):
-            shown = (shown,)
-        asked.append(Question(text, tuple(shown), tuple(choices), raw, system))
-    return asked
+    return [
+        Question(text, _as_tuple(video), tuple(choices))
+        for video, text, choices in zip(videos, texts, options, strict=True)
+    ]
+
+
+def _as_tuple(videos: Video | Sequence[Video] | None) -> tuple[Video, ...]:
+    if videos is None:
+        return ()
+    if isinstance(videos, str | Path | VideoFrames | VideoTokens):
+        return (videos,)
+    return tuple(videos)

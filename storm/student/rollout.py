@@ -8,7 +8,6 @@ are never made.
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from storm.errors import ConfigError, DataError
 from storm.student.attention import PromptKV, StepKV, key_bias
 from storm.student.batch import IGNORED, Batch
+from storm.student.gradient import FULL, Gradient
 from storm.student.jacobi import Jacobi, latents_before_last_sweep
 from storm.student.model import LatentModel
 
@@ -43,26 +43,8 @@ class StudentOutput:
     latents: torch.Tensor | None  # (B, K, d); zero in rows without latents; None if no row has any
 
 
-def fed_gradients(gradient: str, k: int) -> list[bool]:
-    """For each of the K latents, whether the gradient flows through its being fed back.
-
-    `full`: all. `detached`: none. `truncated:n`: the last n before the answer. Parameters always
-    learn from every step; only the way through the fed vector is cut.
-    """
-    if gradient == "full":
-        return [True] * k
-    if gradient == "detached":
-        return [False] * k
-    found = re.fullmatch(r"truncated:([0-9]+)", gradient)
-    if not found:
-        raise ConfigError(
-            f"expected gradient 'full', 'detached' or 'truncated:n', found {gradient!r}"
-        )
-    return [i >= k - int(found[1]) for i in range(k)]
-
-
 def parallel(student: LatentModel, batch: Batch) -> StudentOutput:
-    """One pass; rows that use latents need `feed`."""
+    """Read whole sequences in one pass; rows that use latents need `feed`."""
     if batch.any_latent and student.k and not batch.all_feed:
         raise DataError(
             "expected targets (or a latent_video) in every example that uses latents, found "
@@ -87,13 +69,13 @@ def parallel(student: LatentModel, batch: Batch) -> StudentOutput:
 
 
 def rollout(
-    student: LatentModel, batch: Batch, feeding: Feeding = "rollout", gradient: str = "full"
+    student: LatentModel, batch: Batch, feeding: Feeding = "rollout", gradient: Gradient = FULL
 ) -> StudentOutput:
-    """Prompt, K latent steps, answer. With `Mixed`, some rows are fed their targets instead."""
+    """Read the prompt, K latent steps and the answer; `Mixed` feeds some rows their targets."""
     if not batch.all_latent:
         raise DataError("expected use_latents in every example of a rollout, found some without")
     k = student.k
-    feed = _Feed(fed_gradients(gradient, k), _drawn(batch, feeding, k), batch.feed)
+    feed = _Feed(gradient.flows(k), _drawn(batch, feeding, k), batch.feed)
     prefix, hidden = run_prefix(student, batch, batch.prompt_width + 1)
     slots = batch.positions[:, :, batch.prompt_width + 1 :][:, :, :k]
     with steps_not_checkpointed(student):
@@ -114,7 +96,7 @@ def rollout(
 def _steps(
     student: LatentModel, prefix: PromptKV, hidden: torch.Tensor, slots: torch.Tensor, feed: _Feed
 ) -> tuple[torch.Tensor, StepKV | None]:
-    """Latents (B, K, d), one after another, and the step that read the last but one."""
+    """Return latents (B, K, d), one after another, and the step that read the last but one."""
     latents: list[torch.Tensor] = []
     step: StepKV | None = None
     for i in range(student.k):

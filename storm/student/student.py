@@ -1,4 +1,4 @@
-"""The student: a latent model that is loaded, saved, trained and asked."""
+"""The student: a latent model that is loaded, saved and trained, and that answers questions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from storm.errors import ConfigError, DataError
 from storm.student import checkpoint, rollout
 from storm.student.batch import Batch
 from storm.student.generate import Answer, generate
+from storm.student.gradient import FULL, Gradient
 from storm.student.interventions import Intervention
 from storm.student.jacobi import Jacobi
 from storm.student.model import LatentModel
 from storm.student.modes import MODES, Mode
-from storm.student.predictor import Answering, Reply, Video, questions_of
+from storm.student.predictor import AnswerConfig, Reply, Video, questions_of
 from storm.student.rollout import Feeding, Mixed, StudentOutput
-from storm.videos.decoding.sampling import FrameSampling
 
 
 class Student(LatentModel):
@@ -43,14 +43,17 @@ class Student(LatentModel):
     # -- training
 
     def forward(
-        self, batch: Batch, feeding: Feeding = "rollout", gradient: str = "full"
+        self, batch: Batch, feeding: Feeding = "rollout", gradient: Gradient = FULL
     ) -> StudentOutput:
-        """Answer loss and latents.
+        """Return answer loss and latents.
 
-        `feeding`: "none" for rows without latents; "teacher" feeds the targets in one parallel
-        pass (rows without latents may be among them); "rollout" feeds the model's own, step by
-        step; `Jacobi(sweeps)` the same in parallel sweeps; `Mixed(p)` draws for each row.
-        `gradient` (of a rollout): "full", "truncated:n", "detached".
+        Args:
+            batch: Rows with answers.
+            feeding: "none" for rows without latents; "teacher" feeds the targets in one parallel
+                pass (rows without latents may be among them); "rollout" feeds the model's own,
+                step by step; `Jacobi(sweeps)` the same in parallel sweeps; `Mixed(p)` draws for
+                each row.
+            gradient: How far it flows back through a rollout's latents.
         """
         batch = batch.to(self.device)
         if isinstance(feeding, Mixed | Jacobi) or feeding == "rollout":
@@ -69,17 +72,32 @@ class Student(LatentModel):
     def generate(
         self,
         batch: Batch,
+        *,
         mode: Literal["direct", "latent"] = "latent",
         intervention: Intervention | None = None,
         max_new_tokens: int = 16,
         sweeps: int | None = None,
         attention: bool = False,
     ) -> list[Answer]:
-        """Greedy answers to a batch's prompts (its answers and `use_latents` are not looked at).
+        """Return greedy answers to a batch's prompts; its answers and `use_latents` are ignored.
 
-        With `sweeps`, the latents come by as many Jacobi sweeps instead of K steps.
+        Args:
+            batch: Rows as `collate` returns them.
+            mode: Whether to roll out latents first.
+            intervention: Changes the latents before the answer reads them.
+            max_new_tokens: The most tokens of an answer.
+            sweeps: Find the latents by this many Jacobi sweeps instead of K steps.
+            attention: Return where the first answer token looked.
         """
-        return generate(self, batch, mode, intervention, max_new_tokens, sweeps, attention)
+        return generate(
+            self,
+            batch,
+            mode=mode,
+            intervention=intervention,
+            max_new_tokens=max_new_tokens,
+            sweeps=sweeps,
+            attention=attention,
+        )
 
     def answer(
         self,
@@ -87,39 +105,36 @@ class Student(LatentModel):
         questions: Sequence[str],
         options: Sequence[Sequence[str]] | None = None,
         *,
-        mode: Mode = "latent",
-        k: int | None = None,
-        max_new_tokens: int | None = None,
-        sampling: FrameSampling | None = None,
-        sweeps: int | None = None,
+        how: AnswerConfig | Mode = "latent",
         intervention: Intervention | None = None,
-        batch: int = 8,
-        raw: bool = False,
-        system: str | None = None,
         latents: bool = False,
         attention: bool = False,
+        batch: int = 8,
     ) -> list[Reply]:
-        """Answer each question about its video, several videos or none (None).
+        """Answer each question about its video.
 
-        A video is a file, decoded `VideoFrames` or `VideoTokens`. `k`, if given, must be the
-        checkpoint's. `sampling` overrides the checkpoint's. `sweeps`: as many Jacobi sweeps
-        instead of K steps. `raw`: the questions are whole prompts. See
-        `storm.student.answering` for many questions, and for what a Reply holds.
+        `AnswerConfig.build` returns a predictor for whole prompts, system prompts and streams.
+
+        Args:
+            videos: For each question a file, decoded `VideoFrames`, `VideoTokens`, several of
+                these, or None.
+            questions: Without options.
+            options: For each question, without letters.
+            how: A mode, or an `AnswerConfig` for everything else.
+            intervention: Changes the latents before the answer reads them.
+            latents: Return the latents with each reply.
+            attention: Return where the first generated token looked.
+            batch: The most rows that the model takes at once.
         """
-        self.latent.require(k)
-        if mode not in MODES:
-            raise ConfigError(f"expected mode 'latent', 'direct' or 'cot', found {mode!r}")
-        config = Answering.Config(
-            mode=mode, max_new_tokens=max_new_tokens, sampling=sampling, sweeps=sweeps
+        if isinstance(how, str):
+            if how not in MODES:
+                raise ConfigError(f"expected mode 'latent', 'direct' or 'cot', found {how!r}")
+            how = AnswerConfig(mode=how)
+        replies = how.build(self).stream(
+            questions_of(videos, questions, options),
+            batch=batch,
+            intervention=intervention,
+            latents=latents,
+            attention=attention,
         )
-        answering = config.build(self)
-        asked = questions_of(videos, questions, options, raw=raw, system=system)
-        return list(
-            answering.stream(
-                map(answering.prepare, asked),
-                batch=batch,
-                intervention=intervention,
-                latents=latents,
-                attention=attention,
-            )
-        )
+        return list(replies)

@@ -1,4 +1,4 @@
-"""How long the parts of an answer took, with the device waited for before each reading."""
+"""How long the parts of an answer took; each reading waits for the device."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 class Timings:
     """Seconds of wall time. `prefill`, `latents` and `answer` are of the row's whole batch."""
 
-    decode: float = 0.0  # of this row's videos: reading and scaling frames; 0 if it got them ready
-    vision: float = 0.0  # of this row's videos: tower and merger
+    decode: float = 0.0  # of this row's videos: reading and scaling frames; 0 for encoded videos
+    vision: float = 0.0  # of this row's videos: the vision encoder
     prefill: float = 0.0  # the prompt, up to the first latent or the first answer token
     latents: float = 0.0  # K steps and the end marker, with what an intervention does
     answer: float = 0.0  # tokens; the first one's logits too
@@ -21,15 +21,15 @@ class Timings:
 
     @property
     def total(self) -> float:
-        """As long as this row's batch kept the model, and its own videos."""
+        """Time of this row's batch in the model and of its own videos."""
         return self.decode + self.vision + self.prefill + self.latents + self.answer
 
 
 class Clock:
-    """Readings between which all work of a device is done."""
+    """Stopwatch that waits until the device has finished its work."""
 
     def __init__(self, device: torch.device):
-        self._wait = torch.get_device_module(device).synchronize  # nothing to do on a CPU
+        self._wait = torch.get_device_module(device).synchronize  # returns at once on a CPU
         self.lap()
 
     def lap(self) -> float:

@@ -51,7 +51,7 @@ def diagnose(
     for i in range(0, len(chosen), limit):
         batch = student.collate(examples[i : i + limit])
         with torch.no_grad():
-            answers = student.generate(batch, "latent", max_new_tokens=tokens)
+            answers = student.generate(batch, max_new_tokens=tokens)
         rows = zip(chosen[i : i + limit], examples[i : i + limit], answers, strict=True)
         for question, example, answer in rows:
             options = len(question.sample.options)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from storm.plugins import find
+from storm.student.gradient import FULL, Gradient
 from storm.training.data_order import rows_at, shard_for_rank
 from storm.training.diagnostics import diagnose
 from storm.training.loss import Loss, LossFn, align_loss, answer_loss
@@ -112,7 +113,9 @@ def build_objective(phase: PhaseConfig, spec: TrainingSpec, student: Student) ->
 class StudentWithLoss(nn.Module):
     """A student and the loss of its output: one module, as DeepSpeed wants it."""
 
-    def __init__(self, student: Student, loss_fn: LossFn, feeding: Feeding, gradient: str = "full"):
+    def __init__(
+        self, student: Student, loss_fn: LossFn, feeding: Feeding, gradient: Gradient = FULL
+    ):
         super().__init__()
         self.student = student
         self.loss_fn = loss_fn
@@ -133,7 +136,9 @@ class QuestionObjective(Objective):
         self.spec, self.student = spec, student
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
         self.questions = load_questions(spec, student.hidden_size)
-        self.module = StudentWithLoss(student, loss_fn, build_feeding(phase), phase.gradient)
+        self.module = StudentWithLoss(
+            student, loss_fn, build_feeding(phase), Gradient.parse(phase.gradient)
+        )
         student.freeze_vision()  # its features were made before and stay what they are
         orders = spec.option_orders
 

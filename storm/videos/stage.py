@@ -39,38 +39,43 @@ class QuestionVideos(VideoStage):
         None
     )  # its rows enter by `external_inputs` and the item keys
 
-    @cached_property
     def _read(self) -> QuestionSet:
+        """Return the questions, read from the source by the first call."""
+        return self._question_set
+
+    @cached_property
+    def _question_set(self) -> QuestionSet:
         return self.source.samples()
 
     def external_inputs(self) -> dict[str, str]:
         """Return the digest of all questions, accepted and rejected."""
-        samples, rejected = self._read.samples, self._read.rejected
+        questions = self._read()
+        samples, rejected = questions.samples, questions.rejected
         return {"questions": digest([[s.__dict__ for s in samples], [r.id for r in rejected]])}
 
     def rejected(self) -> Iterable[Rejected]:
         """Return entries that are no questions on a video."""
-        return self._read.rejected
+        return self._read().rejected
 
     def extra_manifest(self, store: Store) -> dict[str, int]:
         """Return how many questions on images were left out."""
-        return {"image_questions_left_out": self._read.images}
+        return {"image_questions_left_out": self._read().images}
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return a question's id and its own digest."""
-        return [(s.id, (digest(s.__dict__),)) for s in self._read.samples]
+        return [(s.id, (digest(s.__dict__),)) for s in self._read().samples]
 
     def colocate(self, store: Store) -> dict[str, str]:
         """Keep a video's questions in one shard, which decodes it once."""
-        return {s.id: s.video_id for s in self._read.samples}  # each video is decoded in one shard
+        return {s.id: s.video_id for s in self._read().samples}
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample | Rejected]:
         """Yield each question whose video can be decoded from start to end."""
-        wanted = {s.id: s for s in self._read.samples}
+        wanted = {s.id: s for s in self._read().samples}
         problems: dict[str, UnreadableVideo | None] = {}
         for item_id in context.each(ids):
             sample = wanted[item_id]
-            path = self._read.root / sample.video_path
+            path = self._read().root / sample.video_path
             if sample.video_id not in problems:
                 problems[sample.video_id] = self._problem(context.store, path, sample)
             problem = problems[sample.video_id]
@@ -91,7 +96,7 @@ class QuestionVideos(VideoStage):
 
     def locate(self, store: Store, sample: VideoSample) -> Path:
         """Return a sample's video file; raise UnreadableVideo if it is gone or replaced."""
-        path = self._read.root / sample.video_path
+        path = self._read().root / sample.video_path
         try:
             found = cached_sha256(path)
         except (FileNotFoundError, NotADirectoryError, PermissionError) as e:

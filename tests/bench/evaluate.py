@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from storm.evaluation.batching import replies_in_batches
-from storm.student import Answering, Question, Student, TinyConfig
+from storm.student import AnswerConfig, Question, Student, TinyConfig
 from storm.videos.frames import VideoFrames
 from tests.bench.measure import Row, at_least, compare
 
@@ -21,10 +21,10 @@ def throughput(folder: Path) -> Iterator[Row]:
     torch.set_num_threads(2)
     TinyConfig().build(folder)
     student = Student.from_pretrained(folder)
-    answering = Answering.Config(mode="latent", max_new_tokens=8).build(student)
+    predictor = AnswerConfig(mode="latent", max_new_tokens=8).build(student)
     rng = np.random.default_rng(0)
     times = tuple(0.1 + 0.2 * n for n in range(8))
-    asked = [
+    questions = [
         Question(
             "Which? " * (1 + n % 4),
             (VideoFrames(rng.integers(0, 255, (8, 64, 64, 3), dtype=np.uint8), times),),
@@ -33,7 +33,7 @@ def throughput(folder: Path) -> Iterator[Row]:
     ]
 
     def answer(size: int) -> None:
-        for _ in replies_in_batches(answering, enumerate(asked), size):
+        for _ in replies_in_batches(predictor, enumerate(questions), size):
             pass
 
     ratio = compare(lambda: answer(1), lambda: answer(16), 3)

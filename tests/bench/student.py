@@ -1,8 +1,8 @@
 """What the latent rollout costs against plain fine-tuning, a direct answer, a chain of thought.
 
 The text model of the student is large enough to be bound by arithmetic: 6 layers of width 384, 6
-query and 2 key heads of 64, 10.5 M parameters, fp32 on two threads. Prompts are text: the tower's
-part is the same on both sides of every row.
+query and 2 key heads of 64, 10.5 M parameters, fp32 on two threads. Prompts are text: the vision
+encoder's part is the same on both sides of every row.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def inference(folder: Path) -> Iterator[Row]:
 
     def answers(batch: Batch, mode: Any, tokens: int) -> Callable[[], None]:
         def call() -> None:
-            made = student.generate(batch, mode, max_new_tokens=tokens)
+            made = student.generate(batch, mode=mode, max_new_tokens=tokens)
             assert all(len(a.token_ids) == tokens for a in made), "an answer ended by itself"
 
         return call

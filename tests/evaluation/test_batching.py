@@ -9,34 +9,32 @@ import torch
 
 from storm.errors import DataError
 from storm.evaluation.batching import replies_in_batches, replies_to
-from storm.student import Answering, Question, Student
+from storm.student import AnswerConfig, Question, Student
 from tests.benchmarks import letter_student
 
 
 def test_a_batch_too_large_for_the_device_is_halved(tmp_path: Path) -> None:
     student = Student.from_pretrained(letter_student.build(tmp_path))
-    answering = Answering.Config(max_new_tokens=1).build(student)
-    sizes, stream = [], answering.stream
+    predictor = AnswerConfig(max_new_tokens=1).build(student)
+    sizes, stream = [], predictor.stream
 
-    def narrow(prepared: Any, batch: int) -> Any:
+    def narrow(questions: Any, batch: int) -> Any:
         sizes.append(batch)
         if batch > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
-        return stream(prepared, batch=batch)
+        return stream(questions, batch=batch)
 
-    asked = [Question(f"Which of {n}?", raw=True) for n in range(5)]
-    answering.stream = narrow
-    replies = replies_to(answering, asked)
+    questions = [Question(f"Which of {n}?", raw=True) for n in range(5)]
+    predictor.stream = narrow
+    replies = replies_to(predictor, questions)
     assert sizes == [5, 2, 3, 1, 2]
-    alone = [reply for one in asked for reply in stream([answering.prepare(one)], batch=1)]
+    alone = [reply for question in questions for reply in stream([question], batch=1)]
     assert [r.response for r in replies] == [r.response for r in alone]
 
 
 def test_one_question_too_large_for_the_device_is_refused() -> None:
     class Full:
-        prepare = staticmethod(str)
-
-        def stream(self, prepared: Any, batch: int) -> Any:
+        def stream(self, questions: Any, batch: int) -> Any:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
 
     found: Any = replies_to(Full(), ["q"])  # pyright: ignore
@@ -45,10 +43,8 @@ def test_one_question_too_large_for_the_device_is_refused() -> None:
 
 def test_questions_are_sorted_by_length_and_errors_are_passed_on() -> None:
     class Echo:
-        prepare = staticmethod(lambda question: question.text)
-
-        def stream(self, prepared: Any, batch: int) -> Any:
-            return iter(prepared)
+        def stream(self, questions: Any, batch: int) -> Any:
+            return (question.text for question in questions)
 
     error = DataError("cut off")
     texts = ["four", "a", "three", "bb"]

@@ -22,7 +22,7 @@ from storm.evaluation import batching
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.summary import summarize
 from storm.runtime import Runtime
-from storm.student import Student
+from storm.student import AnswerConfig, Question, Student
 from tests.benchmarks import folders, letter_student
 from tests.benchmarks.letter_student import SAMPLING
 from tests.evaluation.builders import make_here, stage_of, timed
@@ -52,11 +52,11 @@ def test_responses_are_the_students_own(
     rows = {row.id: row for row in stage.rows(store)}
     assert sorted(rows) == [f"{v}-{n}" for v in range(3) for n in range(2)]
     student = Student.from_pretrained(checkpoint)
-    questions = [q for q in stage.query.questions.values() if q.id in rows]
+    questions = [q for q in stage.query.questions().values() if q.id in rows]
     prompts = [get_benchmark("videomme").prompts["lmms_eval"](q, None).text for q in questions]
-    replies = student.answer(
-        [q.video for q in questions], prompts, mode=mode, max_new_tokens=3, raw=True, batch=1
-    )
+    predictor = AnswerConfig(mode=mode, max_new_tokens=3).build(student)
+    given = [Question(p, (q.video,), raw=True) for q, p in zip(questions, prompts, strict=True)]
+    replies = list(predictor.stream(given, batch=1))
     assert [rows[q.id].response for q in questions] == [r.response for r in replies]
     if mode != "cot":  # whose prompt's end, the same for all, decides what this student says
         assert len({r.response for r in replies}) > 1

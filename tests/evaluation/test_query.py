@@ -16,7 +16,7 @@ def test_children_get_the_questions_that_were_read(checkpoint: Path, data: Path,
     query = stage_of(checkpoint, data, kind="videomme").query.model_copy(update={"kind": kind})
     assert query.benchmark.name == kind
     if kind == "videomme":
-        assert query.questions
+        assert query.questions()
     child = pickle.loads(pickle.dumps(query))
     assert child.identity() == query.identity()
     assert child.__dict__.get("questions") == query.__dict__.get("questions")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storm.student import Student
+from storm.student import AnswerConfig, Question, Student
 from tests.benchmarks import folders, letter_student, lmms_env
 
 pytestmark = pytest.mark.long
@@ -88,13 +88,9 @@ def test_a_task_runs_to_the_end(
     assert "gone.mp4" in ran.stdout + ran.stderr, "what can't be read is named"
 
     student = Student.from_pretrained(checkpoint)
-    replies = student.answer(
-        [row["video"] for row in rows[:5]],
-        [row["question"] for row in rows[:5]],
-        mode=mode,
-        max_new_tokens=tokens,
-        raw=True,
-    )
+    predictor = AnswerConfig(mode=mode, max_new_tokens=tokens).build(student)
+    questions = [Question(row["question"], (row["video"],), raw=True) for row in rows[:5]]
+    replies = list(predictor.stream(questions))
     said = [r.text if mode == "cot" else r.response.partition(until)[0] for r in replies]
     expected = [*said, ""]
     if mode == "cot":  # whose prompt's end, the same for all, decides what this student says

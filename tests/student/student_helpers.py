@@ -2,7 +2,7 @@
 
 A further family: an adapter in `storm.student.adapters`, its tiny model in `storm.student.tiny`,
 a line in FAMILIES and its tolerances below. Every test that takes `student` or `loaded` then runs
-for it too; test_student_properties.py is what it must equal, test_student_vision.py what it must
+for it too; test_rollout_properties.py is what it must equal, test_adapters.py what it must
 show as transformers does.
 """
 
@@ -21,9 +21,21 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
-from storm.student import Example, LatentConfig, Student, TinyConfig, VideoTokens
+from storm.student import (
+    Answer,
+    AnswerConfig,
+    Example,
+    Intervention,
+    LatentConfig,
+    Question,
+    Reply,
+    Student,
+    TinyConfig,
+    VideoTokens,
+)
 from storm.student import prompt_of as prompt_of
 from storm.student.tiny.tiny import TextShape, VisionShape
+from storm.videos.frames import VideoFrames
 
 torch.set_num_threads(1)
 K = 4
@@ -143,3 +155,41 @@ def gradient_gap(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 def gap(found: torch.Tensor, expected: torch.Tensor) -> float:
     assert found.shape == expected.shape
     return float((found - expected).detach().abs().max()) if found.numel() else 0.0
+
+
+def generated(
+    student: Student, examples: list[Example], intervention: Intervention | None = None
+) -> list[Answer]:
+    return student.generate(student.collate(examples), intervention=intervention, max_new_tokens=6)
+
+
+def latents_of(answers: Sequence[Answer]) -> torch.Tensor:
+    return torch.stack([a.latents for a in answers])
+
+
+def answer_logits(student: Student, examples: list[Example], feeding: str) -> torch.Tensor:
+    return student(student.collate(examples), feeding=feeding).answer_logits
+
+
+def confidences(answers: Sequence[Answer]) -> torch.Tensor:
+    return torch.tensor([a.confidence for a in answers])
+
+
+def questions(student: Student) -> list[Question]:
+    """Lengths that batches of two have to sort, with none, one and two videos."""
+    one = shown(student, 1)
+    return [
+        Question("What is drawn on the table in the middle of the room?", (one, one)),
+        Question("Where?", (), ("left", "right")),
+        Question("Where is the ball? Where?", (VideoFrames(clip(2).frames, clip(2).pts_seconds),)),
+        Question("Which cup hides the ball?", (one,), ("cup 1", "cup 2", "cup 3")),
+        Question("Where?"),
+    ]
+
+
+def replies_to(
+    student: Student, questions: Sequence[Question], config: dict | None = None, **options: Any
+) -> list[Reply]:
+    """The replies of a predictor whose answers have at most 6 tokens."""
+    predictor = AnswerConfig(max_new_tokens=6, **(config or {})).build(student)
+    return list(predictor.stream(questions, **options))

@@ -17,7 +17,7 @@ import torch
 from student_helpers import FAMILIES, QUESTIONS, K, clip, tiny
 
 from storm.student import Example, Student, VideoTokens
-from storm.student.files import GENERATE_FILE
+from storm.student.files import GENERATE_FILE, ROTARY_FILE
 
 pytestmark = pytest.mark.integration
 
@@ -148,7 +148,7 @@ def test_plain_transformers_answers_with_the_students_tokens(
     assert batch.left_padded
     start, pad, end = student.prompts.latent_ids
     made = found[name][shows]
-    for i, answer in enumerate(student.generate(batch, "latent", max_new_tokens=NEW)):
+    for i, answer in enumerate(student.generate(batch, max_new_tokens=NEW)):
         tokens = made["tokens"][i]
         stop = [n for n, token in enumerate(tokens) if token in student.prompts.stop_ids]
         assert tuple(tokens[: stop[0] if stop else None]) == answer.token_ids
@@ -162,7 +162,7 @@ def test_text_after_a_video_comes_after_its_time(
     """Qwen2.5-VL's own get_rope_index by hand: two videos, text between them; a padded row."""
     from transformers import AutoModelForImageTextToText
 
-    from storm.student.export.custom_generate import generate
+    from storm.student.custom_generate import generate
 
     student = Student.from_pretrained(answered[0]["qwen2_5_vl"])
     nothing, pad = torch.zeros(0, 32), student.adapter.video_pad_id
@@ -204,20 +204,22 @@ def test_text_after_a_video_comes_after_its_time(
 
 
 def test_it_imports_nothing_of_this_project(answered: tuple[dict[str, Path], dict[str, Any]]):
-    tree = ast.parse((answered[0]["qwen3_vl"] / GENERATE_FILE).read_text())
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add((node.module or "").partition(".")[0])
+    names, exported = set(), {"rotary"}
+    for file in (GENERATE_FILE, ROTARY_FILE):
+        for node in ast.walk(ast.parse((answered[0]["qwen3_vl"] / file).read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level:
+                assert node.module in exported
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or "").partition(".")[0])
     assert names <= {"__future__", "typing", "torch", "transformers", "safetensors"}
 
 
 def test_wrong_use_is_refused(answered: tuple[dict[str, Path], dict[str, Any]]):
     from transformers import AutoModelForImageTextToText
 
-    from storm.student.export.custom_generate import generate
+    from storm.student.custom_generate import generate
 
     model: Any = AutoModelForImageTextToText.from_pretrained(answered[0]["qwen3_vl"])
     ids = torch.full((1, 4), 300)

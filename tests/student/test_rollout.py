@@ -9,7 +9,7 @@ import torch
 from student_helpers import K, gap, gradient_gap, stage_one
 
 from storm.errors import ConfigError, DataError
-from storm.student import Example, Jacobi, Mixed, Student
+from storm.student import Example, Gradient, Jacobi, Mixed, Student
 
 VALUES = 1e-5
 
@@ -43,7 +43,7 @@ def test_gradient_through_the_fed_latents(student: Student, examples: list[Examp
     """full = truncated:K, detached = truncated:0, and each cut changes the gradient alone."""
 
     def run(gradient: str):
-        return stage_one(student, examples, feeding="rollout", gradient=gradient)
+        return stage_one(student, examples, feeding="rollout", gradient=Gradient.parse(gradient))
 
     full, all_ways = run("full")
     _, whole = run(f"truncated:{K}")

@@ -1,16 +1,16 @@
-"""Latent answers in plain transformers: exported with each checkpoint, imports nothing of STORM.
+"""Latent answers in plain transformers. Exported with each checkpoint and `rotary.py`.
 
     model.generate(**inputs, custom_generate=folder, trust_remote_code=True, max_new_tokens=16)
 
-After the prompt stands the start marker; then exactly K steps follow, each fed the last hidden
-state through the checkpoint's latent head; the end marker is forced; `generate` itself does the
-rest, with whatever options it was given. K, the head and the markers' ids stand in the model's
-config under `storm`. What comes back is prompt, markers, K placeholders and answer: all special
-tokens but prompt and answer, so `batch_decode(out[:, prompt:], skip_special_tokens=True)` is the
+It needs nothing of STORM. The start marker follows the prompt; then come exactly K steps, each fed
+the last hidden state through the checkpoint's latent head; the end marker is forced; `generate`
+itself does the rest, with any options it was given. K, the head and the markers' ids are in the
+model's config under `storm`. The output is prompt, markers, K placeholders and answer. Markers and
+placeholders are special tokens, so `batch_decode(out[:, prompt:], skip_special_tokens=True)` is the
 answer's text.
 
 With a video, a Qwen2.5-VL's plain `generate` (without custom_generate) differs in the prompt too:
-it has text at positions that Qwen never trained, see `after_vision`.
+it has text at positions that Qwen never trained, see `continue_after_vision`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from torch import nn
 from transformers import DynamicCache
 from transformers.utils import cached_file
 
+from .rotary import continue_after_vision
+
 _PROMPT_ONLY = ("mm_token_type_ids", "second_per_grid_ts", "position_ids", "video_metadata")
-_SEEN = ("pixel_values", "pixel_values_videos", "image_grid_thw", "video_grid_thw")
+_VISION_INPUTS = ("pixel_values", "pixel_values_videos", "image_grid_thw", "video_grid_thw")
 
 
 @torch.no_grad()
@@ -55,10 +57,10 @@ def generate(
         raise ValueError("expected prompts padded on the left, found padding on the right")
     start, pad, end = section["token_ids"]
     ids, mask = _append(input_ids, attention_mask, [start])
-    shown = {name: options.pop(name, None) for name in (*_SEEN, *_PROMPT_ONLY)}
-    shown = {name: value for name, value in shown.items() if value is not None}
+    prompt = {name: options.pop(name, None) for name in (*_VISION_INPUTS, *_PROMPT_ONLY)}
+    prompt = {name: value for name, value in prompt.items() if value is not None}
     cache = DynamicCache(config=model.config.get_text_config())
-    hidden = _read_prompt(model, ids, mask, cache, shown)
+    hidden = _read_prompt(model, ids, mask, cache, prompt)
     head = _head(model, section["head"])
     for _ in range(section["k"]):
         latent = head(hidden)
@@ -86,49 +88,36 @@ def _append(
 
 
 def _read_prompt(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any, shown: dict[str, Any]
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, cache: Any, inputs: dict[str, Any]
 ) -> torch.Tensor:
     """Read the prompt into `cache`; return the last hidden state (B, 1, d)."""
     trunk = model.model
-    kinds = shown.pop("mm_token_type_ids", None)
-    shown.pop("position_ids", None)
-    shown.pop("video_metadata", None)
-    if "video_grid_thw" in shown or "image_grid_thw" in shown:
+    kinds = inputs.pop("mm_token_type_ids", None)
+    inputs.pop("position_ids", None)
+    inputs.pop("video_metadata", None)
+    if "video_grid_thw" in inputs or "image_grid_thw" in inputs:
         if kinds is None:
             raise ValueError("expected mm_token_type_ids, as the processor gives, found none")
         kinds = torch.cat([kinds, kinds.new_zeros(len(ids), ids.shape[1] - kinds.shape[1])], 1)
-        places = {k: v for k, v in shown.items() if not k.startswith("pixel")}
+        places = {k: v for k, v in inputs.items() if not k.startswith("pixel")}
         positions, _ = trunk.get_rope_index(
             ids, mm_token_type_ids=kinds, attention_mask=mask, **places
         )
         for row, kind in enumerate(kinds):
-            positions[:, row] = after_vision(positions[:, row], kind > 0)
+            positions[:, row] = continue_after_vision(positions[:, row], kind > 0)
         trunk.rope_deltas = positions[0, :, -1:] + 1 - mask.sum(1, keepdim=True)
     else:
         positions = (mask.long().cumsum(1) - 1).clamp(min=0).expand(3, -1, -1)
         trunk.rope_deltas = ids.new_zeros(len(ids), 1)
-    shown.pop("second_per_grid_ts", None)
+    inputs.pop("second_per_grid_ts", None)
     return trunk(
         input_ids=ids,
         attention_mask=mask,
         position_ids=positions,
         past_key_values=cache,
         use_cache=True,
-        **shown,
+        **inputs,
     ).last_hidden_state[:, -1:]
-
-
-def after_vision(positions: torch.Tensor, vision: torch.Tensor) -> torch.Tensor:
-    """Rotary positions (3, n) with text after a video at their maximum + 1, as Qwen trained it.
-
-    transformers (at least 5.3 to 5.23) starts it max(height, width) after the video's start, which
-    in Qwen2.5-VL is inside the video's time. `vision` (n,): tokens of images and videos.
-    """
-    positions = positions.clone()
-    for first in (vision[:-1] & ~vision[1:]).nonzero()[:, 0].tolist():
-        rest = positions[:, first + 1 :]
-        rest += positions[:, : first + 1].max() + 1 - rest[0, 0]
-    return positions
 
 
 def _head(model: Any, kind: str) -> nn.Module:

@@ -46,7 +46,7 @@ def test_prompt_is_the_processors(student: Student, frames: int):
     assert (layout.video_mask * 2).tolist() == expected["mm_token_type_ids"][0].tolist()
 
 
-def test_features_equal_the_tower_inside_the_model(student: Student):
+def test_features_equal_the_vision_encoder_inside_the_model(student: Student):
     """Logits with precomputed features = transformers' forward from pixels, in left padding too."""
     made = clip(2)
     inputs = _processed(student, made, "Where is it?")
@@ -71,7 +71,7 @@ def test_features_equal_the_tower_inside_the_model(student: Student):
 
 
 def test_frames_are_taken_as_they_are(student: Student):
-    """Neither sampled nor scaled: 16 px a merged token, two frames a temporal patch."""
+    """Neither sampled nor scaled: 16 px per video token, two frames per temporal patch."""
     assert shown(student, 1, frames=6).grid_thw == (3, 4, 4)
     assert shown(student, 1, frames=2, height=16, width=16).tokens.shape[0] == 1
     assert shown(student, 1, frames=5, height=16, width=48).grid_thw == (3, 2, 6)
@@ -111,17 +111,19 @@ def test_features_survive_storage(student: Student):
         VideoTokens.of(row, student.hidden_size - 1)
 
 
-def test_tower_learns_where_it_is_asked_to(student: Student):
+def test_the_vision_encoder_learns_unless_it_is_frozen(student: Student):
     made = clip(5)
     student.freeze_language()
     (tokens,) = student.features(student.pixels([made.frames]))
     tokens.square().mean().backward()
     assert all(
-        p.grad is not None for n, p in student.tower.named_parameters() if "merger_list" not in n
+        p.grad is not None
+        for n, p in student.vision_encoder.named_parameters()
+        if "merger_list" not in n
     )
     assert not any(p.requires_grad for p in student.model.model.language_model.parameters())
     student.freeze_vision()
-    assert not any(p.requires_grad for p in student.tower.parameters())
+    assert not any(p.requires_grad for p in student.vision_encoder.parameters())
 
 
 def test_wrong_frames_are_refused(student: Student):

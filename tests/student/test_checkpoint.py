@@ -52,7 +52,7 @@ def test_plain_transformers_loads_it(student: Student, folder: Path, examples: l
             do_sample=False,
             pad_token_id=student.prompts.pad_id,
         )[0, ids.shape[1] :].tolist()
-    (answer,) = student.generate(student.collate([examples[2]]), "direct", max_new_tokens=6)
+    (answer,) = student.generate(student.collate([examples[2]]), mode="direct", max_new_tokens=6)
     stop = [i for i, t in enumerate(tokens) if t in student.prompts.stop_ids]
     assert tuple(tokens[: stop[0] if stop else None]) == answer.token_ids
 
@@ -151,7 +151,7 @@ def test_a_pretrained_model_is_given_the_tokens(tmp_path: Path):
     weight = student.model.get_input_embeddings().weight
     first = min(student.prompts.latent_ids)
     assert gap(weight[first], weight[:first].mean(0)) < 1e-6
-    answer = student.generate(student.collate([Example(prompt="Where?")]), "latent")[0]
+    answer = student.generate(student.collate([Example(prompt="Where?")]))[0]
     assert answer.latents is not None
     assert answer.latents.shape == (3, student.hidden_size)
 

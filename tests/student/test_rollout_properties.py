@@ -25,7 +25,7 @@ from student_helpers import (
     tolerance,
 )
 
-from storm.student import Example, Jacobi, LatentConfig, Reinsert, Student
+from storm.student import Example, Gradient, Jacobi, LatentConfig, Reinsert, Student
 
 ANSWERS = ("B", "left of it", "cup 3 then 1", "a")
 # the same draws each time, as a tolerance must not fail one run in a thousand; none is shrunk
@@ -140,9 +140,10 @@ def test_k_sweeps_are_the_sequential_rollout(
 ):
     student = with_k(loaded, k)
     examples = examples_of(student, drawn)
-    one, expected = stage_one(student, examples, feeding="rollout", gradient=gradient)
+    how = {"gradient": Gradient.parse(gradient)}
+    one, expected = stage_one(student, examples, feeding="rollout", **how)
     sweeps = Jacobi(max(1, k) + more)
-    swept, found = stage_one(student, examples, feeding=sweeps, gradient=gradient)
+    swept, found = stage_one(student, examples, feeding=sweeps, **how)
     values = max(
         gap(swept.latents, one.latents), gap(swept.answer_loss_per_row, one.answer_loss_per_row)
     )
@@ -213,8 +214,8 @@ def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps
     student = with_k(loaded, k)
     batch = student.collate(examples_of(student, drawn))
     trained = student(batch, feeding=Jacobi(sweeps) if sweeps else "rollout").latents
-    plain = student.generate(batch, "latent", max_new_tokens=4, sweeps=sweeps)
-    kept = student.generate(batch, "latent", Reinsert(), max_new_tokens=4, sweeps=sweeps)
+    plain = student.generate(batch, max_new_tokens=4, sweeps=sweeps)
+    kept = student.generate(batch, intervention=Reinsert(), max_new_tokens=4, sweeps=sweeps)
     confidence = max(abs(a.confidence - b.confidence) for a, b in zip(plain, kept, strict=True))
     found: list[Any] = [a.latents for a in plain]
     latents = gap(torch.stack(found), trained)

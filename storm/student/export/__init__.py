@@ -1,1 +1,0 @@
-"""Code that is copied into saved checkpoints."""
