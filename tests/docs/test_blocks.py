@@ -1,7 +1,7 @@
 """The blocks of README and docs run as they are printed.
 
-The pages are executed in a folder of their own: first one run of the profile `smoke`, then every
-page's blocks marked `sh` and `python`, in order.
+The pages are executed in a folder that holds a finished run of the profile `smoke`: every page's
+blocks marked `sh` and `python`, in order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flow_runs import FinishedRun
 
 REPO = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.M | re.S)
@@ -26,26 +27,27 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory, smoke_run: FinishedRun) -> Path:
     """Return a folder whose `artifacts` hold a finished run of the profile `smoke`."""
     folder = tmp_path_factory.mktemp("docs")
-    execute("sh", "storm run --profile smoke", folder)
+    assert smoke_run.copy_to(folder / "artifacts").code == 0, smoke_run.err
     return folder
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_blocks_run(workspace: Path, page: str) -> None:
+def test_blocks_run(workspace: Path, prefect_home: Path, prefect_api: str, page: str) -> None:
     for language, code in PAGES[page]:
-        execute(language, code, workspace)
+        prefect = {"PREFECT_HOME": str(prefect_home), "PREFECT_API_URL": prefect_api}
+        execute(language, code, workspace, prefect)
 
 
-def execute(language: str, code: str, folder: Path) -> None:
+def execute(language: str, code: str, folder: Path, prefect: dict[str, str]) -> None:
     """Run a block in `folder`, with this environment's commands; it has to succeed."""
     program = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PREFECT_HOME": str(folder / "prefect"),
+        **prefect,
         "OMP_NUM_THREADS": "1",
     }
     done = subprocess.run(

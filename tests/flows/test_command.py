@@ -81,9 +81,13 @@ def test_each_named_flow_runs_its_target(
 
 
 @pytest.mark.integration
-def test_storm_run_makes_any_stage(tmp_path: Path, prefect_home: Path) -> None:
+def test_storm_run_makes_any_stage(tmp_path: Path, prefect_home: Path, prefect_api: str) -> None:
     words = ["run", "keyframes", "--profile", "smoke", "--root", str(tmp_path)]
-    environment = {**os.environ, "PREFECT_HOME": str(prefect_home)}
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(prefect_home),
+        "PREFECT_API_URL": prefect_api,
+    }
     for state in ("made", "cached"):
         done = subprocess.run(
             [sys.executable, "-m", "storm.cli", *words],

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_runs import Done, Flow, flow
+from flow_runs import Done, FinishedRun, Flow, flow
 
 from storm.pipeline.assemble import assemble
 from storm.profiles import Run, load
@@ -28,11 +28,16 @@ STORM_ALONE = ("--set", "arms.direct=null", "--set", "arms.shuffled=false")
 
 @pytest.fixture(scope="module")
 def finished(
-    tmp_path_factory: pytest.TempPathFactory, prefect_home: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    smoke_run: FinishedRun,
+    prefect_home: Path,
+    prefect_api: str,
 ) -> Iterator[tuple[Flow, Done]]:
     """A run that nothing disturbed, for all tests of this file."""
-    with flow(tmp_path_factory.mktemp("finished") / "artifacts", prefect_home) as made:
-        yield made, made.run("full_pipeline")
+    root = tmp_path_factory.mktemp("finished") / "artifacts"
+    with flow(root, prefect_home, prefect_api) as made:
+        made.mark = smoke_run.mark
+        yield made, smoke_run.copy_to(root)
 
 
 def test_it_ends_with_the_table_and_a_report(finished: tuple[Flow, Done]) -> None:
@@ -270,9 +275,13 @@ def test_a_stopped_run_ends_soon_and_says_how_to_go_on(
         assert lines == ["stopped; run the same command again to go on"]
 
 
-def test_targets_alone_and_two_runs_at_once(tmp_path: Path, prefect_home: Path) -> None:
+def test_only_targets_and_two_runs_at_once(
+    tmp_path: Path, smoke_run: FinishedRun, prefect_home: Path, prefect_api: str
+) -> None:
     """One wins; another says who holds the workspace, or waits if it is asked to."""
-    with flow(tmp_path / "artifacts", prefect_home) as run:
+    with flow(tmp_path / "artifacts", prefect_home, prefect_api) as run:
+        for stage in ("videos", "keyframes", "base"):  # the rest has to be made
+            shutil.copytree(Path(smoke_run.root, stage), run.root / stage)
         first = run.start("generate_targets")
         run.wait_for(lambda: run.processes(named="storm.process.child_main"))
         second = run.run("generate_targets")
@@ -295,6 +304,10 @@ def test_targets_alone_and_two_runs_at_once(tmp_path: Path, prefect_home: Path) 
             "base",
         }
         assert not any((run.root / name).exists() for name in ("stage_one", "direct", "results"))
+        lines = [line.split()[:2] for line in done.err.splitlines()]
+        assert [title for state, title in lines if state == "made"] == [
+            *("thought_prompts", "thought_videos", "latent_targets"),
+        ]
 
 
 def test_a_wrong_profile_is_said_before_anything_starts(tmp_path: Path, prefect_home: Path) -> None:

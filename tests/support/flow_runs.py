@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,12 +33,30 @@ class Done:
     err: str
 
 
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run of `full_pipeline` that nothing disturbed: its root, mark and output."""
+
+    root: str
+    mark: str
+    code: int
+    out: str
+    err: str
+
+    def copy_to(self, root: Path) -> Done:
+        """Copy the root with all times; return the output as if it had been made there."""
+        shutil.copytree(self.root, root)
+        texts = (text.replace(self.root, str(root)) for text in (self.out, self.err))
+        return Done(self.code, *texts)
+
+
 @dataclass
 class Flow:
     """`python -m flows.NAME` on one root."""
 
     root: Path
     home: Path  # Prefect's
+    api: str = ""  # of a Prefect server; without one the flow starts its own
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -48,6 +67,7 @@ class Flow:
             **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
             "OMP_NUM_THREADS": "1",
             "PREFECT_HOME": str(self.home),
+            **({"PREFECT_API_URL": self.api} if self.api else {}),
             "STORM_TEST_MARK": self.mark,
         }
         running = subprocess.Popen(
@@ -139,9 +159,9 @@ class Flow:
 
 
 @contextmanager
-def flow(root: Path, home: Path) -> Iterator[Flow]:
-    """A Flow; what it may have left running is killed at the end, by its mark."""
-    made = Flow(root, home)
+def flow(root: Path, home: Path, api: str = "") -> Iterator[Flow]:
+    """Yield a Flow; at the end kill what it may have left running, by its mark."""
+    made = Flow(root, home, api)
     try:
         yield made
     finally:
