@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = get_args(Device)
 Dtype = Literal["float32", "bfloat16"]  # of weights and features of a student
-Split = Literal["base", "train", "test"]
+Split = Literal["base", "train", "val", "test"]  # val: what a training chooses by
+SPLITS: tuple[Split, ...] = get_args(Split)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 from storm import records
 from storm.artifacts.arrow import from_table, to_table
+from storm.config import SPLITS
 from storm.errors import DataError
 from storm.row_values import digest_of
 
@@ -36,7 +37,7 @@ def video_samples(draw: st.DrawFn) -> records.VideoSample:
     answer = draw(st.sampled_from(records.LETTERS[: len(options)]) if options else NAME)
     texts = [draw(t) for t in (NAME, TEXT, TEXT, TEXT, NAME)]
     names = ("id", "video_id", "video_path", "video_sha256", "question")
-    split: Any = draw(st.sampled_from(["base", "train", "test"]))
+    split: Any = draw(st.sampled_from(SPLITS))
     return records.VideoSample(
         **dict(zip(names, texts, strict=True)), split=split, options=options, answer=answer
     )

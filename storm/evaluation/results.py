@@ -10,9 +10,10 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.benchmarks.statistics import clustered_interval
 from storm.config import FrozenModel
+from storm.errors import DataError
 from storm.evaluation.intervention_names import NO_INTERVENTION
 from storm.evaluation.predictions import PredictionsStage
-from storm.records import Prediction, Score
+from storm.records import Prediction, Score, phases_of
 from storm.videos.stage import VideoStage
 
 
@@ -25,7 +26,7 @@ class ArmLabel(FrozenModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStage(Stage[Score]):
-    """Scores of each arm; of predictions with the same label, those with the best accuracy."""
+    """Scores of each arm; of trainings with the same label, the one best on validation videos."""
 
     name: ClassVar[str] = "results"
     row: ClassVar[type] = Score
@@ -49,13 +50,14 @@ class ResultsStage(Stage[Score]):
         yield from (s for s in self._scores(context.store) if s.id in wanted)
 
     def _scores(self, store: Store) -> Iterator[Score]:
-        best: dict[ArmLabel, list[Score]] = {}
+        runs: dict[ArmLabel, list[PredictionsStage]] = {}
         for arm, stage in zip(self.arms, self.predictions, strict=True):
-            scores = [*self._of_arm(arm, list(stage.rows(store)))]
-            if arm not in best or scores[0].value > best[arm][0].value:
-                best[arm] = scores
-        for scores in best.values():
-            yield from scores
+            runs.setdefault(arm, []).append(stage)
+        for arm, stages in runs.items():
+            chosen = stages[0]
+            if len(stages) > 1:  # never by test videos
+                chosen = max(stages, key=lambda stage: validation_accuracy(stage, store))
+            yield from self._of_arm(arm, list(chosen.rows(store)))
         test = [s for s in self.videos.rows(store) if s.split == "test" and s.options]
         chance = sum(1 / len(s.options) for s in test) / max(1, len(test))
         interval = (chance, chance, chance)
@@ -95,6 +97,18 @@ class ResultsStage(Stage[Score]):
             n=n,
             seed=self.seed,
         )
+
+
+def validation_accuracy(stage: PredictionsStage, store: Store) -> float:
+    """Return what a checkpoint reached on validation videos. Raises DataError without any."""
+    (checkpoint,) = stage.checkpoint.rows(store)
+    accuracy = phases_of(checkpoint)[-1]["diagnostics"].get("val_accuracy")
+    if accuracy is None:
+        raise DataError(
+            f"expected validation questions to choose among trainings by, {stage.title} had none: "
+            "give the questions a split `val` (videos.val_share), or train at one rate"
+        )
+    return accuracy
 
 
 def as_json(scores: Iterable[Score]) -> dict[str, Any]:

@@ -32,13 +32,13 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return each video's id and key: its contents and the vision encoder."""
         encoder = vision_encoder_of(self.base, store)
-        videos = videos_of(self.videos, store, "train", "test")
+        videos = videos_of(self.videos, store, "train", "val", "test")
         return [(v.video_id, (v.video_sha256, encoder)) for v in videos.values()]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoFeatures | Rejected]:
         """Yield the tokens of each video."""
         student = load_student(self.base, context, self.dtype)
-        videos = videos_of(self.videos, context.store, "train", "test")
+        videos = videos_of(self.videos, context.store, "train", "val", "test")
         for video_id in context.each(ids):
             try:
                 path = self.videos.locate(context.store, videos[video_id])

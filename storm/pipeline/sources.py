@@ -30,7 +30,7 @@ class VideoSource(Protocol):
     kind: str
 
     def build(self, seed: int, **options: Unpack[StageOptions]) -> VideoStage:
-        """Return the stage that makes the videos of the splits `train` and `test`."""
+        """Return the stage that makes the videos of the splits `train`, `val` and `test`."""
         ...
 
 

@@ -134,19 +134,21 @@ class TextObjective(Objective):
         )
         n = len(clips.scenes) * OPTION_ORDERS
 
-        def source(name: str, eighths: int, task: Callable[[int, int], Example]) -> RowSource:
+        def source(name: str, sixteenths: int, task: Callable[[int, int], Example]) -> RowSource:
             """Return rows (video, option order), flat."""
 
             def collate(rows: Sequence[int]) -> Any:
                 return student.collate([task(*divmod(row, OPTION_ORDERS)) for row in rows])
 
-            return RowSource(name, n, phase.batch * eighths // phase.batch_divisor, collate)
+            return RowSource(name, n, phase.batch * sixteenths // phase.batch_divisor, collate)
 
         self.sources = [
             source("list_swaps", 1, self.list_swaps),
             source("list_places", 1, self.list_places),
-            source("easy_question", 3, self.easy_question),
-            source("thought_question", 3, self.thought_question),
+            source("follow_swap", 2, self.follow_swap),
+            source("start_question", 1, self.start_question),
+            source("swap_question", 7, self.swap_question),
+            source("thought_question", 4, self.thought_question),
         ]
 
     def list_swaps(self, video: int, number: int) -> Example:
@@ -159,9 +161,23 @@ class TextObjective(Objective):
         text = places_text(self.clips.scenes[video])
         return Example((self.thoughts[video],), LIST_PLACES, text, use_latents=False)
 
-    def easy_question(self, video: int, number: int) -> Example:
-        """Return the question on a video's beginning: the reveal, with or without a beat."""
-        beats = number % 2
+    def follow_swap(self, video: int, number: int) -> Example:
+        """Return the task to list the ball's places before and after a video's first swap."""
+        scene = self.clips.scenes[video]
+        text = f"{scene.start} {places(scene)[0]}"
+        start = beginning(self.videos[video], 2)
+        return Example((start,), LIST_PLACES, text, use_latents=False)
+
+    def start_question(self, video: int, number: int) -> Example:
+        """Return the question on a video's beginning, before any swap."""
+        return self.question_on_beginning(video, number, 0)
+
+    def swap_question(self, video: int, number: int) -> Example:
+        """Return the question on a video's beginning, after its first swap."""
+        return self.question_on_beginning(video, number, 1)
+
+    def question_on_beginning(self, video: int, number: int, beats: int) -> Example:
+        """Return the question on the reveal and the first beats of a video."""
         scene = self.clips.scenes[video]
         scene = dataclasses.replace(scene, swaps=scene.swaps[:beats] or (None,))
         prompt, answer = self.ask(scene, number)

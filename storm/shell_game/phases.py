@@ -42,7 +42,7 @@ class VisionPhase(PhaseConfig):
 class TextPhase(PhaseConfig):
     """Language model: captions, easy questions, answers read off a thought video."""
 
-    batch_divisor: ClassVar[int] = 8
+    batch_divisor: ClassVar[int] = 16
     reads: ClassVar[Literal["rows", "curriculum"]] = "curriculum"
     objective: ClassVar[str] = "storm.shell_game.curriculum:TextObjective"
 

@@ -21,7 +21,8 @@ from storm.errors import DataError
 Pair = tuple[int, int]
 Color = tuple[int, int, int]  # RGB, 0 to 255
 
-SPLIT_SHARES: dict[Split, float] = {"base": 0.5, "train": 0.25, "test": 0.25}
+SPLIT_SHARES: dict[Split, float] = {"base": 0.4, "val": 0.1, "train": 0.25, "test": 0.25}
+SPLIT_SEEDS: dict[Split, int] = {"base": 0, "train": 1, "test": 2, "val": 3}
 HUE_CELLS = 6  # a color cell is a sixth of the table's hues times a sixth of the cups' hues
 TEST_CELL_SHARE = 0.25  # of the cells: test videos use these and no others
 QUESTION = "Which cup hides the ball?"
@@ -189,11 +190,11 @@ def sample_scenes(world: World, split: Split, n: int, seed: int) -> list[Scene]:
     """Return `n` scenes of one split; a smaller `n` gives the first of them.
 
     (start, swaps) are distinct as long as there are new ones; after that they repeat. Without
-    swaps there are too few scripts for three splits: then only the colors differ by split.
+    swaps there are too few scripts for four splits: then only the colors differ by split.
     """
     if split not in SPLIT_SHARES:
         raise DataError(f"expected a split of {tuple(SPLIT_SHARES)}, found {split!r}")
-    rng = np.random.default_rng([seed, list(SPLIT_SHARES).index(split)])
+    rng = np.random.default_rng([seed, SPLIT_SEEDS[split]])
     scenes: list[Scene] = []
     seen: set[tuple[int, tuple[Pair | None, ...]]] = set()
     misses = 0

@@ -41,7 +41,7 @@ class ShellSource(FrozenModel):
         return self.world.frames
 
     def build(self, seed: int, **options: Any) -> ShellVideos:
-        """Return the stage that renders the splits `train` and `test`."""
+        """Return the stage that renders the splits `train`, `val` and `test`."""
         counts = self.counts.model_copy(update={"base": 0})  # those are the base's own
         return ShellVideos(world=self.world, seed=seed, counts=counts, **options)
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from storm.artifacts.fs import renamed_into, sha256_file
 from storm.artifacts.stage import Context, runtime_field
 from storm.artifacts.store import Store
-from storm.config import FrozenModel, Split
+from storm.config import SPLITS, FrozenModel, Split
 from storm.records import VideoSample
 from storm.shell_game.scene import Scene, World, question, sample_scenes
 from storm.videos.stage import VideoStage
@@ -22,6 +22,7 @@ class Counts(FrozenModel):
 
     base: int = Field(default=0, ge=0)
     train: int = Field(default=1000, ge=0)
+    val: int = Field(default=0, ge=0)
     test: int = Field(default=1024, ge=0)
 
 
@@ -47,9 +48,8 @@ class ShellVideos(VideoStage):
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return an item for each scene; none depends on another stage's rows."""
-        splits: tuple[Split, ...] = ("base", "train", "test")
         return [
-            (i, ()) for split in splits if getattr(self.counts, split) for i in self.scenes(split)
+            (i, ()) for split in SPLITS if getattr(self.counts, split) for i in self.scenes(split)
         ]
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[VideoSample]:
@@ -58,8 +58,7 @@ class ShellVideos(VideoStage):
         from storm.videos.decoding.encode import encode_mp4
 
         scenes: dict[str, tuple[Split, Scene]] = {}
-        splits: tuple[Split, ...] = ("base", "train", "test")
-        for split in splits:
+        for split in SPLITS:
             scenes.update({i: (split, s) for i, s in self.scenes(split).items()})
         for item_id in context.each(ids):
             split, scene = scenes[item_id]

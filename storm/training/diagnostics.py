@@ -1,12 +1,13 @@
-"""Measure the rolled-out latents at the end of a phase.
+"""Measure what a student can do during and at the end of a phase.
 
-The teacher-forced loss can't: true inputs give the answer away. So a few training questions, in
-an order of options that was not trained, are rolled out.
+The teacher-forced loss can't tell: true inputs give the answer away. So questions are rolled out:
+the validation questions, which nothing was trained on, and for the explained variance a few
+training questions in an order of options that was not trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from storm.training.data_order import generator
 
 if TYPE_CHECKING:
     from storm.student import Student
+    from storm.student.example import Example
+    from storm.student.generate import Answer
     from storm.training.questions import TrainingQuestion
     from storm.training.spec import TrainingSpec
 
@@ -37,31 +40,47 @@ def diagnose(
     student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec
 ) -> dict[str, Any]:
     """Return the rolled-out accuracy and, with targets, each slot's explained variance."""
-    import torch
-
-    from storm.student.letters import judge
-
     rng = generator("diagnostics", spec.seed)
     chosen = [questions[i] for i in rng.permutation(len(questions))[:QUESTIONS]]
-    examples = [question.example(spec.option_orders) for question in chosen]
-    tokens = max(len(student.prompts.answer_ids(x.answer or "")) for x in examples)
     correct, latents, targets = 0, [], []
-    limit = spec.runtime.micro_batch or len(chosen)
-    student.eval()
-    for i in range(0, len(chosen), limit):
-        batch = student.collate(examples[i : i + limit])
-        with torch.no_grad():
-            answers = student.generate(batch, max_new_tokens=tokens)
-        rows = zip(chosen[i : i + limit], examples[i : i + limit], answers, strict=True)
-        for question, example, answer in rows:
-            options = len(question.sample.options)
-            correct += judge(answer.text, options, example.answer or "")[1]
-            if example.targets is not None and answer.latents is not None:
-                latents.append(answer.latents.float().cpu().numpy())
-                targets.append(example.targets.float().cpu().numpy())
-    student.train()
+    for example, answer, is_right in _answers(student, chosen, spec, spec.option_orders):
+        correct += is_right
+        if example.targets is not None and answer.latents is not None:
+            latents.append(answer.latents.float().cpu().numpy())
+            targets.append(example.targets.float().cpu().numpy())
     accuracy = correct / len(chosen)
     numbers: dict[str, Any] = {"questions": len(chosen), "rolled_out_accuracy": accuracy}
     if targets:
         numbers["explained_variance"] = explained_variance(np.stack(latents), np.stack(targets))
     return numbers
+
+
+def accuracy(student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec) -> float:
+    """Return the share of questions, as they were written, that the student answers right."""
+    return sum(right for *_, right in _answers(student, questions, spec, 0)) / len(questions)
+
+
+def _answers(
+    student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec, number: int
+) -> Iterator[tuple[Example, Answer, bool]]:
+    """Yield each question in option order `number`, its answer, and whether that is right."""
+    import torch
+
+    from storm.student.letters import judge
+
+    examples = [question.example(number) for question in questions]
+    tokens = max(len(student.prompts.answer_ids(x.answer or "")) for x in examples)
+    limit = spec.runtime.micro_batch or QUESTIONS
+    student.eval()
+    for i in range(0, len(examples), limit):
+        part = slice(i, i + limit)
+        with torch.no_grad():
+            answers = student.generate(
+                student.collate(examples[part]),
+                mode="latent" if spec.use_latents else "direct",
+                max_new_tokens=tokens,
+            )
+        for question, example, answer in zip(questions[part], examples[part], answers, strict=True):
+            options = len(question.sample.options)
+            yield example, answer, judge(answer.text, options, example.answer or "")[1]
+    student.train()

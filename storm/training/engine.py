@@ -143,6 +143,12 @@ class Engine:
             "gradient_norm": float(norm),
         }
 
+    def agree(self, value: float) -> float:
+        """Return the first rank's value on every rank; all ranks call it."""
+        shared = torch.tensor([value], dtype=torch.float64, device=self._engine.device)
+        torch.distributed.broadcast(shared, src=0)
+        return shared.item()
+
     def _plain_norm(self) -> float:
         gradients = [p.grad for p in self.module.parameters() if p.grad is not None]
         return torch.nn.utils.get_total_norm(gradients).item()

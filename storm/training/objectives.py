@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from storm.errors import DataError
 from storm.plugins import find
 from storm.student.gradient import FULL, Gradient
 from storm.training.data_order import rows_at, shard_for_rank
-from storm.training.diagnostics import diagnose
+from storm.training.diagnostics import accuracy, diagnose
 from storm.training.loss import Loss, LossFn, align_loss, answer_loss
-from storm.training.questions import load_questions
+from storm.training.questions import load_questions, load_validation_questions
 from storm.training.spec import (
     AlignPhase,
     AnswerPhase,
@@ -104,6 +105,10 @@ class Objective(ABC):
         """Return numbers about the trained student, taken once at the end of the phase."""
         return {}
 
+    def validate(self) -> float | None:
+        """Return the accuracy on the validation questions; None without any."""
+        return None
+
 
 def build_objective(phase: PhaseConfig, spec: TrainingSpec, student: Student) -> Objective:
     """Return the objective that a phase names; it freezes what rests in this phase."""
@@ -136,6 +141,12 @@ class QuestionObjective(Objective):
         self.spec, self.student = spec, student
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
         self.questions = load_questions(spec, student.hidden_size)
+        self.validation_questions = load_validation_questions(spec, student.hidden_size)
+        if phase.until is not None and not self.validation_questions:
+            raise DataError(
+                "expected questions of the split `val` for a phase with `until`, found none: "
+                "mark some, set videos.val_share, or leave `until` out"
+            )
         self.module = StudentWithLoss(
             student, loss_fn, build_feeding(phase), Gradient.parse(phase.gradient)
         )
@@ -153,6 +164,12 @@ class QuestionObjective(Objective):
         if not self.spec.use_latents:
             return {}
         return diagnose(self.student, self.questions, self.spec)
+
+    def validate(self) -> float | None:
+        """Return the accuracy on the validation questions; None without any."""
+        if not self.validation_questions:
+            return None
+        return accuracy(self.student, self.validation_questions, self.spec)
 
 
 class AlignObjective(QuestionObjective):

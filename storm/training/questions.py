@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from storm.artifacts.artifact import read_rows
-from storm.config import LETTERS
+from storm.config import LETTERS, Split
 from storm.errors import DataError
 from storm.latent_targets.dataset import Targets
 from storm.records import VideoFeatures, VideoSample
@@ -77,6 +77,16 @@ def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
     )
 
 
+def load_validation_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestion]:
+    """Return the validation questions whose video has features, ordered by id; maybe none."""
+    samples, features = _samples_with_features(spec, "val")
+    return [
+        TrainingQuestion(s, features[s.video_id], hidden_size, None, spec.seed, spec.use_latents)
+        for s in samples
+        if s.video_id in features
+    ]
+
+
 def load_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestion]:
     """Return the training questions that have all that their phases need, ordered by id.
 
@@ -87,11 +97,7 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestio
         DataError: If no question has everything.
     """
     assert spec.rows is not None
-    samples = [s for s in read_rows(spec.rows.samples, VideoSample) if s.split == "train"]
-    samples.sort(key=lambda s: s.id)
-    videos = {s.video_id for s in samples}
-    rows = read_rows(spec.rows.features, VideoFeatures)
-    features = {row.id: row for row in rows if row.id in videos}
+    samples, features = _samples_with_features(spec, "train")
     with_targets = bool(spec.rows.targets)
     targets = _targets(spec.rows.targets, [s.id for s in samples]) if with_targets else {}
     kept = [s for s in samples if s.video_id in features and (not with_targets or s.id in targets)]
@@ -108,6 +114,18 @@ def load_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestio
         )
         for s in kept
     ]
+
+
+def _samples_with_features(
+    spec: TrainingSpec, split: Split
+) -> tuple[list[VideoSample], dict[str, VideoFeatures]]:
+    """Return a split's samples by id, and the features of their videos by video id."""
+    assert spec.rows is not None
+    samples = [s for s in read_rows(spec.rows.samples, VideoSample) if s.split == split]
+    samples.sort(key=lambda s: s.id)
+    videos = {s.video_id for s in samples}
+    rows = read_rows(spec.rows.features, VideoFeatures)
+    return samples, {row.id: row for row in rows if row.id in videos}
 
 
 def _targets(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, torch.Tensor]:

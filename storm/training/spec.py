@@ -68,6 +68,18 @@ class PhaseConfig(FrozenModel):
         return self.kind
 
 
+class Until(FrozenModel):
+    """When a phase ends before its last step.
+
+    Attributes:
+        accuracy: Of the answers to the validation questions, through the student's own latents.
+        every: Steps between two looks.
+    """
+
+    accuracy: float = Field(gt=0, le=1)
+    every: PositiveInt = 20
+
+
 class QuestionPhase(PhaseConfig):
     """A phase on the training questions.
 
@@ -75,10 +87,13 @@ class QuestionPhase(PhaseConfig):
         feeding: What the latent span is fed: nothing, the targets (teacher forcing), the
             student's own latents (rollout), or a mixture.
         gradient: Through the rollout: `full`, `truncated:N` or `detached`.
+        until: Ends the phase once the student is good enough; None trains all `steps`. The
+            learning rate follows its schedule over `steps` all the same.
     """
 
     feeding: Any  # each kind of phase narrows it
     gradient: str = "full"
+    until: Until | None = None
 
     @property
     def title(self) -> str:
@@ -132,7 +147,8 @@ class RowFiles(FrozenModel):
     """Sealed Arrow shards (stream format), joined by question id and video id.
 
     Attributes:
-        samples: `VideoSample`; only rows of the split `train` are used.
+        samples: `VideoSample`; rows of the split `train` are trained on, those
+            of `val` tell when a phase may end.
         features: `VideoFeatures`.
         targets: `LatentTarget`; needed by `align` phases.
     """

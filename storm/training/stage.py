@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from storm.artifacts.artifact import read_rows
 from storm.artifacts.fs import read_json, renamed_into, sha256_tree, write_atomic
 from storm.artifacts.stage import Context, OnEvent, Stage
 from storm.artifacts.store import Store
@@ -23,7 +24,7 @@ from storm.config import Dtype
 from storm.errors import StageFailed
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
-from storm.records import Checkpoint
+from storm.records import Checkpoint, phases_of
 from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
 from storm.student.tiny.tiny import TinyConfig
@@ -39,8 +40,8 @@ class TrainingStage(Stage[Checkpoint]):
     """A stage whose item is a trained student."""
 
     row: ClassVar[type] = Checkpoint
-    # 2: checkpoints carry their sampling, custom_generate and a greedy generation_config
-    version: ClassVar[int] = 2
+    # 3: phases report their accuracy on validation questions and may end early
+    version: ClassVar[int] = 3
     single_item: ClassVar[bool] = True
 
     phases: tuple[PhaseConfig, ...]
@@ -106,10 +107,15 @@ class TrainingStage(Stage[Checkpoint]):
             ),
         )
 
+    def extra_manifest(self, store: Store) -> dict[str, Any]:
+        """Return the steps that each phase took, at most could take, and its accuracies."""
+        shards = sorted(self.artifact(store).path.glob("*.arrow"))
+        return {"phases": [p for row in read_rows(shards, Checkpoint) for p in phases_of(row)]}
+
 
 def _facts(phase: dict[str, Any]) -> dict[str, Any]:
     """Return a phase's results without times, so that equal trainings have equal rows."""
-    return {k: phase[k] for k in ("kind", "steps", "final_loss", "diagnostics")}
+    return {k: phase[k] for k in ("kind", "steps", "most_steps", "final_loss", "diagnostics")}
 
 
 def _losses(work: Path, points: int = 200) -> list[list[float]]:

@@ -21,7 +21,7 @@ from storm.training import checkpoints
 from storm.training.engine import Engine, release_memory, seed_everything
 from storm.training.metrics import Emit, Metrics
 from storm.training.objectives import Objective, build_objective
-from storm.training.spec import PhaseConfig, TrainingSpec
+from storm.training.spec import PhaseConfig, QuestionPhase, TrainingSpec
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -171,18 +171,34 @@ class PhaseTrainer:
         )
 
     def train_steps(self) -> None:
-        """Train the steps that are left; save a checkpoint every `runtime.save_every` steps."""
+        """Train the steps that are left; save a checkpoint every `runtime.save_every` steps.
+
+        A look at the validation questions comes before the save of the same step, so that no
+        checkpoint is of the step that ends the phase: a resumed training looks there again.
+        """
         trainer, spec, phase = self.trainer, self.trainer.spec, self.phase
+        until = phase.until if isinstance(phase, QuestionPhase) else None
+        enough = False
         while self.step < phase.steps:
             seed_everything(spec.seed, self.number, self.step, trainer.rank)
             began = time.monotonic()
             batches = self.objective.micro_batches(self.step, trainer.rank, trainer.ranks)
             numbers = self.engine.step(self.step, batches)
             numbers["rows_per_second"] = phase.batch / (time.monotonic() - began)
+            if until is not None and (self.step + 1) % until.every == 0:
+                numbers["val_accuracy"] = accuracy = self.validate() or 0.0
+                enough = accuracy >= until.accuracy
             trainer.metrics.step(self.number, phase.kind, self.step, phase.steps, numbers)
             self.step += 1
+            if enough:
+                break
             if self.step % spec.runtime.save_every == 0 and self.step < phase.steps:
                 self.save()
+
+    def validate(self) -> float | None:
+        """Return the accuracy on the validation questions, the same on all ranks."""
+        accuracy = self.objective.validate()
+        return None if accuracy is None else self.engine.agree(accuracy)
 
     def save(self) -> None:
         """Write a checkpoint. The data's position and the generators follow from the step."""
@@ -205,6 +221,8 @@ class PhaseTrainer:
         folder = trainer.phase_dir(self.number)
         seed_everything(trainer.spec.seed, self.number, phase.steps)
         diagnostics = self.objective.diagnose()
+        if (accuracy := self.validate()) is not None:
+            diagnostics["val_accuracy"] = accuracy
         with self.engine.gathered_parameters():
             if trainer.rank == 0:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -230,7 +248,8 @@ class PhaseTrainer:
         began, cpu = self._began
         return {
             "kind": self.phase.kind,
-            "steps": self.phase.steps,
+            "steps": self.step,
+            "most_steps": self.phase.steps,
             "final_loss": sum(losses) / len(losses),
             "seconds": round(time.monotonic() - began, 1),
             "cpu_seconds": round(time.process_time() - cpu, 1),

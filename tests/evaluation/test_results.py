@@ -16,8 +16,9 @@ from storm.artifacts.make import plan, seal
 from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.config import LETTERS
+from storm.errors import DataError
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
-from storm.records import Prediction, Score, VideoSample
+from storm.records import Checkpoint, Prediction, Score, VideoSample
 from storm.report.results import results_table
 from storm.testing import make_sample
 
@@ -33,6 +34,7 @@ class Told(Stage[Any]):
 
     called: str = ""
     told: tuple[Any, ...] = runtime_field(())
+    checkpoint: Any = runtime_field(None)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(row.id, ()) for row in self.told]
@@ -70,7 +72,21 @@ def questions(store: Store) -> FixedVideos:
     return FixedVideos(told=tuple(rows)).write(store)
 
 
-def arm(store: Store, name: str, **right: int) -> Told:
+def trained(val_accuracy: float | None) -> Any:
+    """A stage of one checkpoint that reached `val_accuracy`."""
+    diagnostics = {} if val_accuracy is None else {"val_accuracy": val_accuracy}
+    row = Checkpoint(
+        id="checkpoint",
+        blob="checkpoint",
+        sha256="0",
+        optimizer_steps=1,
+        final_loss=0.0,
+        metrics=json.dumps({"phases": [{"diagnostics": diagnostics}], "losses": []}),
+    )
+    return SimpleNamespace(rows=lambda store: [row])
+
+
+def arm(store: Store, name: str, val: float | None = None, **right: int) -> Told:
     """Predictions of which `right[intervention]` are correct; swapped ones follow the donor."""
     rows = []
     for change, correct in right.items():
@@ -90,7 +106,7 @@ def arm(store: Store, name: str, **right: int) -> Told:
                     donor_answer=wrong if change == "swap" else "",
                 )
             )
-    return Told(called=name, told=tuple(rows)).write(store)
+    return Told(called=name, told=tuple(rows), checkpoint=trained(val)).write(store)
 
 
 @pytest.fixture
@@ -116,7 +132,7 @@ def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list
 
 
 def everyone(store: Store) -> list[tuple[str, Told]]:
-    low, high = arm(store, "low", none=3), arm(store, "high", none=4)
+    low, high = arm(store, "low", 0.3, none=3), arm(store, "high", 0.4, none=4)
     return [
         ("storm", arm(store, "storm", none=9, zero=2, mean=3, swap=1)),
         ("direct", low),
@@ -153,16 +169,24 @@ def test_the_json_has_the_promised_layout(store: Store) -> None:
 
 
 @pytest.mark.parametrize("best_first", [True, False])
-def test_the_better_of_two_rates_counts(store: Store, best_first: bool) -> None:
-    low, high = arm(store, "low", none=3), arm(store, "high", none=6)
+def test_the_rate_that_is_better_on_validation_videos_counts(
+    store: Store, best_first: bool
+) -> None:
+    low, high = arm(store, "low", 0.7, none=3), arm(store, "high", 0.6, none=6)
     pair = [high, low] if best_first else [low, high]
     found = as_json(score(store, [("direct", stage) for stage in pair]))
-    assert found["arms"]["direct"]["accuracy"] == 0.6
+    assert found["arms"]["direct"]["accuracy"] == 0.3, "whatever the test videos say"
 
 
-def test_it_is_chosen_by_accuracy_and_brings_its_own_interventions(store: Store) -> None:
-    low = arm(store, "low", none=3, zero=9)
-    high = arm(store, "high", none=6, zero=1)
+def test_without_validation_videos_nothing_is_chosen(store: Store) -> None:
+    pair = [arm(store, "low", none=3), arm(store, "high", none=6)]
+    with pytest.raises(DataError, match="expected validation questions to choose"):
+        score(store, [("direct", stage) for stage in pair])
+
+
+def test_it_is_chosen_by_validation_and_brings_its_own_interventions(store: Store) -> None:
+    low = arm(store, "low", 0.1, none=3, zero=9)
+    high = arm(store, "high", 0.2, none=6, zero=1)
     found = as_json(score(store, [("storm", low), ("storm", high)]))
     assert found["arms"]["storm"]["interventions"] == {"zero": {"accuracy": 0.1}}
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from storm.config import SPLITS
 from storm.errors import DataError
 from storm.shell_game.scene import (
     Look,
@@ -18,8 +19,6 @@ from storm.shell_game.scene import (
     sample_scenes,
     split_of,
 )
-
-SPLITS = ("base", "train", "test")
 
 
 def test_the_ball_goes_where_its_cup_goes():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 
+from storm.config import SPLITS
 from storm.pipeline.assemble import assemble
 from storm.profiles import load
 from storm.shell_game.scene import color_cell
 from storm.shell_game.videos import ShellVideos
 
 pytestmark = pytest.mark.integration
-
-
-SPLITS = ("base", "train", "test")
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +30,22 @@ def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
 def test_each_stage_has_its_splits(worlds: dict[str, Any]) -> None:
     sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
     assert sizes["videos/base"].keys() == {"base"}
-    assert sizes["videos"].keys() == {"train", "test"}
-    assert sizes["videos/2 swaps"].keys() == sizes["videos/4 swaps"].keys() == {"train", "test"}
+    assert sizes["videos"].keys() == {"train", "val", "test"}
+    assert sizes["videos/2 swaps"].keys() == sizes["videos/4 swaps"].keys()
+    assert sizes["videos/2 swaps"].keys() == {"train", "val", "test"}
 
 
 def test_no_script_is_in_two_splits(worlds: dict[str, Any]) -> None:
     scripts = {split: {(s.start, s.swaps) for s in pooled(worlds, split)} for split in SPLITS}
     assert all(scripts.values())
-    assert not scripts["base"] & scripts["train"]
-    assert not scripts["base"] & scripts["test"]
-    assert not scripts["train"] & scripts["test"]
+    for one, other in itertools.combinations(SPLITS, 2):
+        assert not scripts[one] & scripts[other]
 
 
 def test_colors_of_the_test_are_its_own(worlds: dict[str, Any]) -> None:
     cells = {split: {color_cell(s.look) for s in pooled(worlds, split)} for split in SPLITS}
     assert len(cells["test"]) > 3
-    assert not cells["test"] & (cells["base"] | cells["train"])
+    assert not cells["test"] & (cells["base"] | cells["train"] | cells["val"])
 
 
 def test_there_are_a_thousand_distinct_test_videos(worlds: dict[str, Any]) -> None:

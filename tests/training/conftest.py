@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -19,8 +20,13 @@ from storm.training.spec import AlignPhase, AnswerPhase, RowFiles, TrainingSpec
 K, HIDDEN = 2, 32
 
 
-def rows(folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool = True) -> RowFiles:
-    """Random features of 3 temporal patches; question i has the answer i % 4."""
+def rows(
+    folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool = True, val: int = 0
+) -> RowFiles:
+    """Random features of 3 temporal patches; question i has the answer i % 4.
+
+    The `val` validation questions repeat the first training questions, so that they can be learned.
+    """
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
     samples = [
@@ -33,12 +39,18 @@ def rows(folder: Path, n: int = 24, *, hidden: int = HIDDEN, with_targets: bool 
         )
         for i in range(n + 2)
     ]
+    samples += [
+        dataclasses.replace(s, id=f"val-{s.id}", video_id=f"val-{s.video_id}", split="val")
+        for s in samples[:val]
+    ]
     times = tuple(0.25 * i for i in range(6))
     features = [
         VideoFeatures(id=s.video_id, tokens=draw(3, hidden), grid_thw=(3, 2, 2), pts_seconds=times)
         for s in samples
     ]
-    targets = [LatentTarget(id=s.id, latents=draw(K, hidden)) for s in samples]
+    for i, repeated in enumerate(features[n + 2 :]):
+        features[n + 2 + i] = dataclasses.replace(repeated, tokens=features[i].tokens)
+    targets = [LatentTarget(id=s.id, latents=draw(K, hidden)) for s in samples[: n + 2]]
     folder.mkdir(exist_ok=True)
     for name, table in (("samples", samples), ("features", features), ("targets", targets)):
         write_shard(folder / f"{name}.arrow", table, ["key"] * len(table))

@@ -12,7 +12,7 @@ from storm.student import Jacobi, Student
 from storm.training.diagnostics import diagnose, explained_variance
 from storm.training.objectives import build_objective
 from storm.training.questions import load_questions
-from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec
+from storm.training.spec import AlignPhase, AnswerPhase, TrainingSpec, Until
 
 
 @pytest.fixture
@@ -50,6 +50,23 @@ def test_a_target_of_another_shape_is_refused(make, start, small):
     write_shard(path, wrong, ["key"] * len(rows))
     with pytest.raises(DataError, match=r"expected a target of shape \(2, 32\)"):
         build_objective(spec.phases[0], spec, student)
+
+
+def test_validation_questions_are_only_for_validation(make, start, small, tmp_path):
+    spec = make().model_copy(update={"rows": small.rows(tmp_path / "more", val=5)})
+    assert len(load_questions(spec, small.HIDDEN)) == 24
+    objective = build_objective(spec.phases[-1], spec, Student.from_pretrained(start))
+    asked = objective.validation_questions
+    assert [q.sample.id for q in asked] == [f"val-q{i}" for i in range(5)]
+    assert objective.validate() in [i / 5 for i in range(6)]
+    assert build_objective(spec.phases[-1], make(), objective.student).validate() is None
+
+
+def test_until_needs_validation_questions(make, start):
+    spec = make()
+    phase = spec.phases[-1].model_copy(update={"until": Until(accuracy=0.9)})
+    with pytest.raises(DataError, match="expected questions of the split `val`"):
+        build_objective(phase, spec, Student.from_pretrained(start))
 
 
 def test_micro_batches_and_ranks_share_a_step_and_its_loss(make, start):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from storm.errors import StageFailed
 from storm.training import checkpoints
+from storm.training.spec import AnswerPhase, Until
 
 pytestmark = pytest.mark.integration
 
@@ -46,9 +47,9 @@ sys.exit(rank.main(sys.argv[1:]))
 @pytest.fixture
 def train(tmp_path, start, small, environment):
     """Run a training in `folder`; its events. `ranks` 0 starts no launcher."""
-    files = small.rows(tmp_path / "rows")
 
-    def run(folder: str, ranks: int = 0, die_at: str | None = None, **fields):
+    def run(folder: str, ranks: int = 0, die_at: str | None = None, val: int = 0, **fields):
+        files = small.rows(tmp_path / "rows", val=val)
         spec = small.spec(tmp_path / folder, start, files, **fields)
         path = tmp_path / folder / "spec.json"
         path.write_text(spec.model_dump_json())
@@ -69,6 +70,12 @@ def train(tmp_path, start, small, environment):
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     (path,) = folder.glob("*.safetensors")
     return load_file(path)
+
+
+def kept(folder: Path) -> list[tuple[int, int]]:
+    """Phase and step of each complete checkpoint."""
+    found = [checkpoints.read(path) for path in sorted((folder / "checkpoints").iterdir())]
+    return [(record["phase"], record["step"]) for record in found if record]
 
 
 def curve(folder: Path) -> list[tuple[int, int, float]]:
@@ -106,6 +113,49 @@ def test_resuming_inside_a_phase_continues_at_its_step(train, tmp_path):
     train("run", die_at="mark_complete:2")
     events = train("run")
     assert [e["resumed_at"] for e in events if e["event"] == "phase"] == [2, 0, 0]
+
+
+@pytest.fixture
+def until() -> tuple[AnswerPhase, ...]:
+    """Phases of which the first ends once half of eight validation questions are right."""
+    common = {"learning_rate": 1e-2, "batch": 24, "warmup_steps": 2, "feeding": "none"}
+    look = Until(accuracy=0.5, every=3)
+    return (
+        AnswerPhase(steps=400, until=look, **common),  # pyright: ignore
+        AnswerPhase(steps=2, **common),  # pyright: ignore
+    )
+
+
+def test_a_phase_ends_when_it_is_good_enough_also_after_a_kill(train, tmp_path, until):
+    fields = {"phases": until, "use_latents": False, "val": 8}
+    *_, done = train("whole", **fields)
+    first, second = done["phases"]
+    assert first["steps"] < first["most_steps"] == 400
+    assert first["steps"] % 3 == 0
+    assert first["diagnostics"]["val_accuracy"] >= 0.5
+    assert second["steps"] == second["most_steps"] == 2
+    assert done["optimizer_steps"] == first["steps"] + 2
+    lines = [json.loads(x) for x in (tmp_path / "whole/metrics.jsonl").read_text().splitlines()]
+    looks = {x["step"] + 1: x["val_accuracy"] for x in lines if "val_accuracy" in x}
+    assert list(looks) == list(range(3, first["steps"] + 1, 3))
+    assert [step for step, accuracy in looks.items() if accuracy >= 0.5] == [first["steps"]]
+
+    saved = first["steps"] // 2 - (first["steps"] % 2 == 0)  # every two steps, not at the stop
+    train("killed", die_at=f"mark_complete:{saved}", **fields)
+    assert kept(tmp_path / "killed")[-1] == (0, 2 * saved - 2)
+    *_, again = train("killed", **fields)
+    assert again["phases"][0]["steps"] == first["steps"]
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    expected, found = weights(tmp_path / "whole/out"), weights(tmp_path / "killed/out")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.long
+def test_ranks_agree_when_a_phase_ends(train, tmp_path, until):
+    *_, done = train("two", ranks=2, phases=until, use_latents=False, val=8)
+    assert done["ranks"] == 2
+    assert done["phases"][0]["steps"] < 400
+    assert done["phases"][1]["steps"] == 2
 
 
 @pytest.mark.long

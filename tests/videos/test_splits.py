@@ -44,6 +44,19 @@ def test_neither_side_stays_empty(root: Path):
         assert {s.split for s in source.samples()[0]} == {"train", "test"}
 
 
+def test_a_share_may_validate(root: Path, film: Path):
+    source = many(root, film, 60)
+    without = {s.video_id: s.split for s in source.samples()[0]}
+    chosen = source.model_copy(update={"val_share": 0.3})
+    splits = {s.video_id: s.split for s in chosen.samples()[0]}
+    assert 8 <= Counter(splits.values())["val"] <= 28  # 18 expected
+    moved = {(without[i], split) for i, split in splits.items() if without[i] != split}
+    assert moved == {("train", "val")}
+    greedy = lines(root, {"id": "1"}, {"id": "2", "video": "sub/c.mp4"})
+    greedy = greedy.model_copy(update={"val_share": 1.0})
+    assert "train" in {s.split for s in greedy.samples()[0]}
+
+
 def test_a_column_names_the_split(root: Path):
     source = lines(
         root,
@@ -51,7 +64,8 @@ def test_a_column_names_the_split(root: Path):
         {"id": "2"},
         {"id": "3", "split": "train"},
         {"id": "4", "video": "b.mp4", "split": "Train"},
+        {"id": "5", "video": "sub/c.mp4", "split": "val"},
     )
     samples, rejected, *_ = source.samples()
-    assert {s.id: s.split for s in samples} == {"1": "test", "2": "test", "4": "train"}
+    assert {s.id: s.split for s in samples} == {"1": "test", "2": "test", "4": "train", "5": "val"}
     assert [(r.id, r.reason) for r in rejected] == [("3", "split_conflict")]

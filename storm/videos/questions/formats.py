@@ -40,7 +40,7 @@ class Columns(BaseModel):
     question: str = "question"
     options: str = "options"  # a JSON list, or texts separated by |
     answer: str = "answer"  # a letter, or an option's text
-    split: str = "split"  # base, train or test
+    split: str = "split"  # base, train, val or test
 
 
 class EmbeddedVideo:

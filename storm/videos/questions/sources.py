@@ -51,6 +51,7 @@ class QuestionSource(BaseModel):
     root: str | None = None  # folder of the videos; None: that of the questions
     columns: Columns = Columns()
     test_share: float = Field(0.2, ge=0, le=1)  # of the videos whose split is left open
+    val_share: float = Field(0.0, ge=0, le=1)  # of the same videos
     seed: int = 0  # of the split
 
     def root_path(self) -> Path:
@@ -110,7 +111,7 @@ class QuestionSource(BaseModel):
                 videos[question.video] = _look_at(root, question.video)
         known = {v[0]: v[1] for v in videos.values() if not isinstance(v, Rejected)}
         chosen = self._chosen_splits(questions, videos)
-        splits = assign_splits(known, chosen, self.test_share, self.seed)
+        splits = assign_splits(known, chosen, self.test_share, self.seed, self.val_share)
         samples: list[VideoSample] = []
         for question in questions:
             video = videos[question.video]
@@ -272,5 +273,5 @@ def _bad_split(question: RawQuestion, taken: str) -> Rejected:
         detail = f"{question.where}: says {question.split!r}, its video is in {taken!r}"
     else:
         reason = "bad_split"
-        detail = f"{question.where}: expected base, train or test, found {question.split!r}"
+        detail = f"{question.where}: expected base, train, val or test, found {question.split!r}"
     return Rejected(id=question.id, reason=reason, detail=detail)
