@@ -7,10 +7,9 @@ uint16 holds its bits. `storm.artifacts.arrow` converts rows to Arrow tables and
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -212,11 +211,6 @@ class Checkpoint:
     optimizer_steps: int
     final_loss: float
     metrics: str
-
-
-def phases_of(checkpoint: Checkpoint) -> list[dict[str, Any]]:
-    """Return what each phase of a training reports: its steps, final loss and diagnostics."""
-    return json.loads(checkpoint.metrics)["phases"]
 
 
 @dataclass(frozen=True, kw_only=True)

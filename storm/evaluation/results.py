@@ -13,7 +13,8 @@ from storm.config import FrozenModel
 from storm.errors import DataError
 from storm.evaluation.intervention_names import NO_INTERVENTION
 from storm.evaluation.predictions import PredictionsStage
-from storm.records import Prediction, Score, phases_of
+from storm.records import Prediction, Score
+from storm.training.stage import phases_of
 from storm.videos.stage import VideoStage
 
 

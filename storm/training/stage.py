@@ -24,7 +24,7 @@ from storm.config import Dtype
 from storm.errors import StageFailed
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
-from storm.records import Checkpoint, phases_of
+from storm.records import Checkpoint
 from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
 from storm.student.tiny.tiny import TinyConfig
@@ -111,6 +111,11 @@ class TrainingStage(Stage[Checkpoint]):
         """Return the steps that each phase took, at most could take, and its accuracies."""
         shards = sorted(self.artifact(store).path.glob("*.arrow"))
         return {"phases": [p for row in read_rows(shards, Checkpoint) for p in phases_of(row)]}
+
+
+def phases_of(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Return what each phase of a training reports: its steps, final loss and diagnostics."""
+    return json.loads(checkpoint.metrics)["phases"]
 
 
 def _facts(phase: dict[str, Any]) -> dict[str, Any]:

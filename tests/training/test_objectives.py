@@ -130,7 +130,7 @@ def test_rolled_out_accuracy_reads_whole_answers(
     monkeypatch.setattr("storm.training.questions.reordered", lambda sample, *_: sample)
     monkeypatch.setattr(student, "collate", len)
 
-    def says(rows, max_new_tokens):
+    def says(rows, max_new_tokens, mode):
         texts = [said] * (rows - 2) + [wrong] * 2
         cut = [student.prompts.answer_ids(text)[:-1][:max_new_tokens] for text in texts]
         return [SimpleNamespace(text=student.tokenizer.decode(c), latents=None) for c in cut]

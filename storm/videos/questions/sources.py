@@ -51,7 +51,7 @@ class QuestionSource(BaseModel):
     root: str | None = None  # folder of the videos; None: that of the questions
     columns: Columns = Columns()
     test_share: float = Field(0.2, ge=0, le=1)  # of the videos whose split is left open
-    val_share: float = Field(0.0, ge=0, le=1)  # of the same videos
+    val_share: float = Field(default=0.0, ge=0, le=1)  # of the same videos
     seed: int = 0  # of the split
 
     def root_path(self) -> Path:
