@@ -1,7 +1,7 @@
 """Motion events, whatever is filmed.
 
-One decoding pass measures each frame's change, optical flow and colors. If a clip keeps returning
-to a static reference, the peaks of its distance from that reference are the events and the
+One decoding pass measures colors, change and optical flow. If a clip keeps returning to a static
+reference, no flow is measured: the peaks of its distance from that reference are the events and the
 valleys are rests; otherwise the peaks of change and flow are the events, with onsets and ends.
 Selected are the first and the last frame, cuts, the events by prominence, and coverage.
 """
@@ -147,8 +147,9 @@ def event_signal(signals: Signals, cuts: Sequence[Cut]) -> np.ndarray:
 
     Change is known for each frame, so it says when; flow, a few times a second, says how fast.
     """
-    total = np.zeros(len(signals.change))
-    for weight, values in ((1.0, signals.change), (_FLOW, signals.flow)):
+    motion = signals.motion
+    total = np.zeros(len(motion.change))
+    for weight, values in ((1.0, motion.change), (_FLOW, motion.flow)):
         values = values.astype(np.float64)
         for cut in cuts:  # the frames around a cut say nothing of motion
             values[cut.index] = values[cut.index - 1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias, cast
 
 import cv2
@@ -20,20 +21,67 @@ Small: TypeAlias = (
 )
 
 
+class Motion:
+    """Flow and change of T frames that are added in order, the camera's own motion taken out.
+
+    Attributes:
+        flow: (T,) float32, speed of what moves: root mean square, edges a second.
+        change: (T,) float32, difference from the frame before: root mean square, 0 to 255.
+    """
+
+    def __init__(self, times: Sequence[float], flow_hz: float):
+        self.times, self.flow_hz = times, flow_hz
+        self.flow, self.change = np.zeros((2, len(times)), np.float32)
+        self._estimate = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
+        self._group: list[Small] = []  # since the last flow, whose target is the first
+        self._frames = 0
+
+    def add(self, picture: Small) -> None:
+        """Compare the next frame with those before."""
+        times, group = self.times, self._group
+        group.append(picture)
+        self._frames += 1
+        start, index = self._frames - len(group), self._frames - 1
+        seconds = times[index] - times[start]
+        is_last = index == len(times) - 1
+        if len(group) < 2 or (seconds < 0.999 / self.flow_hz and not is_last):
+            return
+        moved: Any = self._estimate.calc(group[0][0], picture[0], cast(Any, None))
+        moved = moved[2::4, 2::4].reshape(-1, 2)  # (points, x and y): flow is smooth
+        camera = np.median(moved, axis=0)
+        speed = cv2.norm(moved - camera) / len(moved) ** 0.5 / max(picture[0].shape)
+        self.flow[start + 1 : index + 1] = speed / max(seconds, 1e-3)
+        for i in range(1, len(group)):
+            step = (times[start + i] - times[start + i - 1]) / max(seconds, 1e-9)
+            self.change[start + i] = _difference(group[i - 1], group[i], camera * step)
+        self._group = [picture]
+
+
 @dataclass(frozen=True)
 class Signals:
-    """Signals of T frames; the camera's own motion is taken out of the first two."""
+    """Signals of T frames.
 
-    flow: np.ndarray  # (T,) float32: speed of what moves, root mean square, edges a second
-    change: np.ndarray  # (T,) float32: difference from the frame before, root mean square, 0 to 255
-    histograms: np.ndarray  # (T, 48) uint32: pixels for each level of Y, U and V
-    small: Sequence[Small]  # of all frames, or empty if there were too many
+    Attributes:
+        histograms: (T, 48) uint32, pixels for each level of Y, U and V.
+        small: Small images of all frames, or empty if there were too many.
+    """
+
+    histograms: np.ndarray
+    small: Sequence[Small]
+    _motion: Motion
+
+    @cached_property
+    def motion(self) -> Motion:
+        """Flow and change; of kept images they are measured when first asked for."""
+        for picture in self.small:
+            self._motion.add(picture)
+        return self._motion
 
 
 def measure(
     frames: Iterable[Any], times: Sequence[float], edge_px: int, flow_hz: float, keep: int
 ) -> Signals:
-    """Measure every frame.
+    """Measure every frame; the motion of kept images only when it is asked for.
 
     Args:
         frames: All `av.VideoFrame` in order.
@@ -44,29 +92,14 @@ def measure(
     """
     small: list[Small] = []
     histograms: list[np.ndarray] = []
-    flow, change = np.zeros((2, len(times)), np.float32)
-    estimate = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
-    group: list[Small] = []  # since the last flow, whose target is the first
-    for index, picture in enumerate(_downscaled(frames, edge_px)):
+    motion = Motion(times, flow_hz)
+    for picture in _downscaled(frames, edge_px):
         if len(times) <= keep:
             small.append(picture)
+        else:
+            motion.add(picture)
         histograms.append(_histogram(picture))
-        group.append(picture)
-        start = index + 1 - len(group)
-        seconds = times[index] - times[start]
-        is_last = index == len(times) - 1
-        if len(group) < 2 or (seconds < 0.999 / flow_hz and not is_last):
-            continue
-        moved: Any = estimate.calc(group[0][0], picture[0], cast(Any, None))
-        moved = moved[2::4, 2::4].reshape(-1, 2)  # (points, x and y): flow is smooth
-        camera = np.median(moved, axis=0)
-        speed = cv2.norm(moved - camera) / len(moved) ** 0.5 / max(picture[0].shape)
-        flow[start + 1 : index + 1] = speed / max(seconds, 1e-3)
-        for i in range(1, len(group)):
-            step = (times[start + i] - times[start + i - 1]) / max(seconds, 1e-9)
-            change[start + i] = _difference(group[i - 1], group[i], camera * step)
-        group = [picture]
-    return Signals(flow, change, np.array(histograms), small)
+    return Signals(np.array(histograms), small, motion)
 
 
 def _downscaled(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:

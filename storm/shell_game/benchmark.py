@@ -26,8 +26,7 @@ class ShellQuestions(CustomQuestions):
     def load(self, location: DatasetLocation) -> LoadedQuestions:
         """Return the questions, after rendering the missing videos."""
         from storm.artifacts.fs import digest, renamed_into
-        from storm.shell_game.render import render
-        from storm.videos.decoding.encode import encode_mp4
+        from storm.shell_game.videos import write_video
 
         folder = location.path / digest([self.world.model_dump(), self.seed])[:12]
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,7 @@ class ShellQuestions(CustomQuestions):
             path = folder / f"{id}.mp4"
             if not path.exists():
                 with renamed_into(path) as temporary:
-                    encode_mp4(temporary, render(scene, self.world), self.world.fps)
+                    write_video(temporary, scene, self.world)
             text, options, answer = question(scene, self.world)
             doc: dict[str, Any] = {
                 "video": path.name,

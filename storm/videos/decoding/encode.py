@@ -11,7 +11,9 @@ import numpy as np
 from storm.errors import DataError
 
 
-def encode_mp4(path: str | Path, frames: np.ndarray, fps: float, crf: int = 23) -> None:
+def encode_mp4(
+    path: str | Path, frames: np.ndarray, fps: float, crf: int = 23, preset: str = "medium"
+) -> None:
     """Write (T, H, W, 3) uint8 RGB frames as H.264 yuv420p.
 
     Frame i is shown at i / fps. Odd sizes are made even by repeating the last row or column.
@@ -27,7 +29,7 @@ def encode_mp4(path: str | Path, frames: np.ndarray, fps: float, crf: int = 23) 
     if height % 2 or width % 2:
         frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     rate = Fraction(fps).limit_denominator(1001)
-    tuning = {"crf": str(crf), "x264-params": "mbtree=0"}
+    tuning = {"preset": preset, "crf": str(crf), "x264-params": "mbtree=0"}
     options = {"fflags": "+bitexact"}
     with av.open(str(path), "w", format="mp4", container_options=options) as container:
         stream = container.add_stream("libx264", rate=rate, options=tuning)
