@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 from storm.artifacts.stage import Stage
-from storm.process.run_child import Event
+from storm.process.child import Event
 
 
 class Console:

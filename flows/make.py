@@ -21,7 +21,7 @@ from storm.artifacts.stage import Stage
 from storm.artifacts.status import status
 from storm.artifacts.store import Store
 from storm.pipeline.graph import Graph
-from storm.process.children import ChildGroup
+from storm.process.children import Children
 from storm.runtime import Runtime
 
 
@@ -32,10 +32,18 @@ class Maker:
         failed: Fingerprints of stages of which a shard has failed.
     """
 
-    def __init__(self, store: Store, runtime: Runtime, console: Console, *, wait: bool = False):
-        self.store, self.runtime, self.console, self.wait = store, runtime, console, wait
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        children: Children,
+        console: Console,
+        *,
+        wait: bool = False,
+    ):
+        self.store, self.runtime, self.children = store, runtime, children
+        self.console, self.wait = console, wait
         self.slots = Slots(runtime.workers)
-        self.children = ChildGroup()
         self.failed: set[str] = set()
 
     def make(self, graph: Graph) -> list[PrefectFuture[Any]]:
@@ -80,16 +88,18 @@ class Maker:
             if stage.fingerprint() in self.failed:
                 return Cancelled(name="NotStarted", message="another shard of the stage failed")
             on_event = self.console.follow(stage, number)
+            if takes_every_gpu:  # and their memory
+                self.children.end_idle()
             try:
                 make_shard(
                     stage,
                     self.store,
                     self.runtime,
                     number,
+                    self.children,
                     on_event,
                     wait=self.wait,
                     slot=slot,
-                    children=self.children,
                 )
             except Exception:
                 self.failed.add(stage.fingerprint())

@@ -19,6 +19,7 @@ from storm.errors import StageFailed, WorkspaceBusy
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
 from storm.pipeline.graph import Graph
+from storm.process.children import Children
 from storm.profiles import Run
 
 NAMES = {
@@ -73,14 +74,15 @@ def make_target(run: Run, target: str, refresh: Sequence[str] = (), *, wait: boo
         benchmarks = (EvaluationStage, LatencyStage)
         targets = [*(stage for stage in run.graph if isinstance(stage, benchmarks)), *targets]
     # one run for a target: two would each hold what the other needs
-    with targets[-1].artifact(run.store).lock("run", wait=wait), Console() as console:
-        maker = Maker(run.store, run.config.runtime, console, wait=wait)
+    runtime = run.config.runtime
+    with (
+        targets[-1].artifact(run.store).lock("run", wait=wait),
+        Console() as console,
+        Children(runtime.threads) as children,  # ended at SIGTERM: Prefect waits for the tasks
+    ):
+        maker = Maker(run.store, runtime, children, console, wait=wait)
         futures = maker.make(Graph.of(*targets))
-        try:
-            wait_for(futures)
-        except BaseException:  # SIGTERM, which Prefect takes for itself, then waits for the tasks
-            maker.children.stop()
-            raise
+        wait_for(futures)
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
     causes = [cause for state in failed if (cause := _cause(state)) is not None]
     if causes:

@@ -21,7 +21,6 @@ LONG_FUNCTIONS = {
     "storm/cli/evaluate.py:evaluate",
     "storm/cli/score.py:score",
     "storm/benchmarks/lmms_files.py:write_lmms_files",
-    "storm/process/run_child.py:run_child",
     "storm/student/batch.py:collate",  # one pass over the rows of a batch
     "tests/bench/keyframes.py:speed",
 }

@@ -27,9 +27,9 @@ from storm.artifacts.status import status
 from storm.artifacts.store import Store
 from storm.artifacts.verify import reopen_damaged
 from storm.errors import ChildFailed, StageFailed
-from storm.process.children import ChildGroup
+from storm.process.child import Call, Event
+from storm.process.children import Children
 from storm.process.environment import one_gpu
-from storm.process.run_child import Event, run_child
 from storm.records import Rejected
 from storm.runtime import Runtime
 
@@ -115,11 +115,11 @@ def make_shard(
     store: Store,
     runtime: Runtime,
     number: int,
-    on_event: OnEvent,
+    children: Children,
+    on_event: OnEvent = lambda event: None,
     *,
     wait: bool = False,
     slot: int = 0,
-    children: ChildGroup | None = None,
 ) -> None:
     """Finish one shard in child processes; a child's death costs only what was in flight.
 
@@ -128,10 +128,10 @@ def make_shard(
         store: Where its artifact is.
         runtime: How the children run.
         number: Which shard, from 0.
+        children: The child processes of the run.
         on_event: Receives the children's progress.
         wait: Wait for another process that makes the shard, instead of failing.
-        slot: Decides which GPU the children get; those of a single-item stage see all.
-        children: The run that the children belong to.
+        slot: Which child to use, and which GPU it gets; a single-item stage sees all.
 
     Raises:
         StageFailed: If the stage can't be made.
@@ -176,7 +176,7 @@ def _run_child(
     on_event: OnEvent,
     slot: int,
     lock_fd: int,
-    children: ChildGroup | None,
+    children: Children,
 ) -> ChildFailed | None:
     """Run one child on what is missing; return its death, if it died.
 
@@ -193,17 +193,18 @@ def _run_child(
 
     stage = shard.stage
     try:
-        run_child(
-            shard_work,
-            (stage, str(shard.store.root), runtime, shard.number, policy.one_at_a_time),
-            on_event=follow,
-            log=shard.log,
-            threads=runtime.threads,
-            stall_seconds=runtime.stall_seconds,
-            memory_gb=runtime.memory_gb,
-            keep_fds=(lock_fd,),
+        children.run(
+            Call(
+                function=shard_work,
+                args=(stage, str(shard.store.root), runtime, shard.number, policy.one_at_a_time),
+                on_event=follow,
+                log=shard.log,
+                stall_seconds=runtime.stall_seconds,
+                memory_gb=runtime.memory_gb,
+                keep_fds=(lock_fd,),
+            ),
+            slot=slot,
             environment={} if stage.single_item else one_gpu(runtime.gpus, slot),
-            group=children,
         )
     except ChildFailed as death:
         if stage.single_item:
@@ -229,18 +230,29 @@ def execute(
     on_event: OnEvent = lambda event: None,
     *,
     wait: bool = False,
-    children: ChildGroup | None = None,
 ) -> Artifact:
     """Make a stage and whatever it needs, without Prefect. Complete stages are left alone."""
-    children = children or ChildGroup()
-    clean_up(stage, store)
-    if not status(stage, store).complete:
-        for needed in stage.inputs.values():
-            execute(needed, store, runtime, on_event, wait=wait, children=children)
-        for number in range(plan(stage, store).shards):
-            make_shard(stage, store, runtime, number, on_event, wait=wait, children=children)
-        seal(stage, store)
+    with Children(runtime.threads) as children:
+        _execute(stage, store, runtime, children, on_event, wait)
     return stage.artifact(store)
+
+
+def _execute(
+    stage: Stage[Any],
+    store: Store,
+    runtime: Runtime,
+    children: Children,
+    on_event: OnEvent,
+    wait: bool,
+) -> None:
+    clean_up(stage, store)
+    if status(stage, store).complete:
+        return
+    for needed in stage.inputs.values():
+        _execute(needed, store, runtime, children, on_event, wait)
+    for number in range(plan(stage, store).shards):
+        make_shard(stage, store, runtime, number, children, on_event, wait=wait)
+    seal(stage, store)
 
 
 def clean_up(stage: Stage[Any], store: Store) -> None:

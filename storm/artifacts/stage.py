@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from storm.artifacts.artifact import Artifact
 from storm.artifacts.fs import digest
 from storm.artifacts.store import Store
-from storm.process.run_child import Event
+from storm.process.child import Event
 from storm.records import Rejected
 from storm.runtime import Runtime
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from storm.artifacts.store import Store
     from storm.evaluation.config import BenchmarkConfig
     from storm.evaluation.evaluations import EvaluationStage
-    from storm.process.run_child import Event
+    from storm.process.child import Event
     from storm.profiles import Run
     from storm.runtime import Runtime
 
@@ -161,6 +161,7 @@ def _answer(
 ) -> None:
     """Answer what is missing of all shards or of one; the last one seals the stage."""
     from storm.artifacts.make import clean_up, count_pending, execute, make_shard, plan, seal
+    from storm.process.children import Children
 
     if number is None:
         execute(stage, store, runtime, on_event, wait=wait)
@@ -174,7 +175,8 @@ def _answer(
             f"expected --shard I/{shards}, as this evaluation was begun, found {stage.shards} "
             "shards"
         )
-    make_shard(stage, store, runtime, number, on_event, wait=wait)
+    with Children(runtime.threads) as children:
+        make_shard(stage, store, runtime, number, children, on_event, wait=wait)
     if not count_pending(stage, store):
         seal(stage, store)
 

@@ -11,6 +11,7 @@ from storm.artifacts.hash_cache import cached_sha256_tree
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import Dtype, FrozenModel
+from storm.features.encoder import load_folder
 from storm.records import Checkpoint
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ def loaded_student(
     """Load a checkpoint without gradients; shards are spread over the machine's devices."""
     import torch
 
-    from storm.student import Student
-
     device = context.runtime.device
     count = torch.get_device_module(device).device_count()
     if count > 1:
         shard = next(i.shard for i in context.artifact.plan().items if i.id == ids[0])
         device = f"{device}:{shard % count}"
     path = checkpoint_path(checkpoint, context.store)
+    (sha256,) = weight_digests(checkpoint, context.store)
+    student = load_folder(path, sha256, dtype, device)
     with torch.inference_mode():
-        yield Student.from_pretrained(path, dtype=dtype, device=device).eval()
+        yield student

@@ -11,6 +11,7 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.keyframes.base import SelectorConfig
+from storm.process.warm import load_warm
 from storm.records import Keyframes, Rejected
 from storm.videos.stage import VideoStage, videos_of
 
@@ -36,7 +37,7 @@ class KeyframesStage(Stage[Keyframes]):
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes | Rejected]:
         """Select the frames of each video."""
-        selector = self.selector.build(context.runtime.device)
+        selector = load_warm(self.selector.build, context.runtime.device)
         videos = videos_of(self.videos, context.store, "train")
         questions = self._questions(context.store)
         for video_id in context.each(ids):

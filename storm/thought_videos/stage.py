@@ -11,6 +11,7 @@ from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.errors import UnreadableVideo
 from storm.keyframes.stage import KeyframesStage
+from storm.process.warm import load_warm
 from storm.records import Rejected, ThoughtVideo
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.base import GeneratedClip, GeneratorConfig, GeneratorRequest
@@ -47,7 +48,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
         """Yield the stored clip of each prompt, or why there is none."""
-        generator = self.generator.build(context.runtime.device)
+        generator = load_warm(self.generator.build, context.runtime.device)
         prompts = {p.id: p for p in self.prompts.rows(context.store, set(ids))}
         video_ids = {p.video_id for p in prompts.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}

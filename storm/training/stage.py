@@ -24,6 +24,7 @@ from storm.config import Dtype
 from storm.errors import StageFailed
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
+from storm.process.warm import release_warm
 from storm.records import Checkpoint
 from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
@@ -72,6 +73,7 @@ class TrainingStage(Stage[Checkpoint]):
         from storm.student.checkpoint import record_sampling
 
         context.begin(ids)
+        release_warm()  # the ranks need the memory
         work, out = context.artifact.path / "work", context.artifact.path / "checkpoint"
         work.mkdir(parents=True, exist_ok=True)
         student = self.initial_student(context, work)

@@ -22,7 +22,7 @@ from toy_stages import Clips, Refusing, chain
 from storm.artifacts.make import execute, make_shard, plan
 from storm.artifacts.store import Store
 from storm.errors import DataError, StageFailed
-from storm.process.children import stop_all_children
+from storm.process.children import Children, stop_all_children
 from storm.records import ThoughtVideo
 from storm.runtime import Runtime
 
@@ -153,7 +153,9 @@ def test_a_sealed_stage_is_left_alone(sealed: Store, diary: Path) -> None:
 
     before, events = times(), []
     execute(stage, sealed, RUNTIME)
-    make_shard(stage, sealed, RUNTIME, 0, events.append)  # as if another run had been faster
+    make_shard(
+        stage, sealed, RUNTIME, 0, Children(), events.append
+    )  # as if another run had been faster
     assert (times(), events, worked_on(diary)) == (before, [], [])
 
 

@@ -38,6 +38,7 @@ def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) ->
     from storm.artifacts.make import execute, make_shard, plan, seal
     from storm.artifacts.store import Store
     from storm.pipeline.assemble import assemble
+    from storm.process.children import Children
     from storm.profiles import load
     from storm.runtime import Runtime
 
@@ -53,8 +54,9 @@ def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) ->
     stage, store = assemble(load("smoke", settings)).find("videos"), Store(tmp_path)
     plan(stage, store)
     assert state() == ("partial", 0, 6)
-    for number in range(stage.shards):
-        make_shard(stage, store, Runtime(), number, lambda event: None)
+    with Children() as children:
+        for number in range(stage.shards):
+            make_shard(stage, store, Runtime(), number, children)
     assert state() == ("partial", 6, 6)
     seal(stage, store)
     assert state() == ("complete", 6, 6)

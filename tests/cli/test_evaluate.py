@@ -53,7 +53,7 @@ def test_the_command_from_checkpoint_to_scores(
     assert "p (Holm)" in table
     assert "ms at batch 1" in table
 
-    monkeypatch.setattr(execution, "run_child", None)  # all is sealed: no model is loaded
+    monkeypatch.setattr(execution, "Children", None)  # all is sealed: no model is loaded
     main_to(command(checkpoint, data, root, *both, "--json"))
     found = json.loads(capsys.readouterr().out)
     assert json.loads((out / "summary.json").read_bytes()) == found

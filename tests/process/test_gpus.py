@@ -9,13 +9,15 @@ from toy_gpus import Lookers, WholeLooker
 from storm.artifacts.make import make_shard, plan
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
+from storm.process.children import Children
 from storm.runtime import Runtime
 
 
 def seen(stage: Stage, store: Store, runtime: Runtime, slot: int) -> str:
     """What the child of a stage's only item finds in CUDA_VISIBLE_DEVICES."""
     plan(stage, store)
-    make_shard(stage, store, runtime, 0, lambda event: None, slot=slot)
+    with Children() as children:
+        make_shard(stage, store, runtime, 0, children, slot=slot)
     journal = stage.artifact(store).path / "shard-00000.journal"
     (entry,) = replay(journal, stage.row).values()
     return entry.outcome.detail

@@ -11,6 +11,7 @@ from storm.artifacts.artifact import Artifact
 from storm.artifacts.make import make_shard
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
+from storm.process.children import Children
 from storm.runtime import Runtime
 
 RUNTIME = Runtime(batch=4)
@@ -43,8 +44,9 @@ def assert_sound(store: Store, stage: Stage[Any], ids: set[str]) -> Artifact:
 
 
 def make_without_sealing(stage: Stage[Any], store: Store) -> None:
-    for number in range(stage.shards):
-        make_shard(stage, store, RUNTIME, number, lambda event: None)
+    with Children() as children:
+        for number in range(stage.shards):
+            make_shard(stage, store, RUNTIME, number, children)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
