@@ -42,7 +42,8 @@ def test_status_follows_a_stage_from_plan_to_damage(run: Run, tmp_path: Path) ->
     from storm.profiles import load
     from storm.runtime import Runtime
 
-    settings = ["videos.counts.train=3", "videos.counts.test=3"]
+    settings = [f"videos.counts.{split}=3" for split in ("train", "test")]
+    settings.append("videos.counts.val=0")
     options = ["--profile", "smoke", "--root", str(tmp_path)]
     options += [part for s in settings for part in ("--set", s)]
 

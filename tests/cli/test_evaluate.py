@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from storm.artifacts import make as execution
 from storm.cli import main
 from storm.evaluation.latency import PARTS
+from storm.process import children
 from tests.benchmarks import folders, letter_student
 from tests.evaluation.builders import build_data
 
@@ -53,7 +53,7 @@ def test_the_command_from_checkpoint_to_scores(
     assert "p (Holm)" in table
     assert "ms at batch 1" in table
 
-    monkeypatch.setattr(execution, "Children", None)  # all is sealed: no model is loaded
+    monkeypatch.setattr(children, "Child", None)  # all is sealed: no model is loaded
     main_to(command(checkpoint, data, root, *both, "--json"))
     found = json.loads(capsys.readouterr().out)
     assert json.loads((out / "summary.json").read_bytes()) == found

@@ -142,9 +142,7 @@ def test_a_lock_lasts_as_long_as_the_call(run: Any, tmp_path: Path) -> None:
 def test_another_run_goes_on_when_one_is_stopped(run: Any, tmp_path: Path) -> None:
     (before,) = run(toy_children.report)
     with Children() as other:
-        call = Call(
-            function=toy_children.report, args=(), on_event=print, log=tmp_path / "other"
-        )
+        call = Call(function=toy_children.report, args=(), on_event=print, log=tmp_path / "other")
         other.run(call)
     assert run(toy_children.report) == [before]
 
