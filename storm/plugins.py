@@ -1,10 +1,11 @@
 """Components by name: those of STORM and those of installed packages.
 
 A profile names a component by its `kind`: an entry point of one of the groups below, or an import
-path such as `my_package.teachers:MyTeacher`. To add a component, write its class (the base module
-of each package says what it needs, e.g. `storm.thought_prompts.base`), give it a configuration, a
-nested `Config` whose `kind` is the component's name, and either name it by its import path or
-declare it in the `pyproject.toml` of your package:
+path such as `my_package.teachers:MyTeacher`, whose module may be in the current folder. To add a
+component, write its class (the base module of each package says what it needs, e.g.
+`storm.thought_prompts.base`), give it a configuration, a nested `Config` whose `kind` is the
+component's name, and either name it by its import path or declare it in the `pyproject.toml` of
+your package:
 
     [project.entry-points."storm.teachers"]
     mine = "my_package.teachers:MyTeacher"
@@ -18,14 +19,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from types import ModuleType
 from typing import Any, Literal
 
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from storm.errors import ConfigError
+from storm.errors import ConfigError, StormError
 
 Group = Literal[
     "storm.sources",
@@ -59,6 +65,25 @@ def names(group: Group) -> list[str]:
     return sorted(_all(group))
 
 
+@contextmanager
+def component_errors(
+    expected: str, error_type: type[StormError] = ConfigError
+) -> Generator[None, None, None]:
+    """Turn what the code of a component raises into one line.
+
+    Args:
+        expected: The start of the line: "expected ...".
+        error_type: The error to raise. A StormError, or pydantic's, stays as it is.
+    """
+    try:
+        yield
+    except (StormError, ValidationError):
+        raise
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise error_type(f"{expected}, found {text}") from error
+
+
 def find(group: Group, name: str) -> Any:
     """Return the component `name` of a group.
 
@@ -70,26 +95,32 @@ def find(group: Group, name: str) -> Any:
         ConfigError: If there is no such component or it can't be imported.
     """
     module, colon, attribute = name.partition(":")
-    try:
+    with component_errors(f"expected a component of {group} at {name!r}"):
         if colon:
-            return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+            return functools.reduce(getattr, attribute.split("."), _import(module))
         entry = _own(group).get(name) or _all(group).get(name)
         if entry is not None:
             return entry.load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"expected a component of {group} at {name!r}, found {error}") from None
     raise ConfigError(
         f"expected one of {', '.join(names(group))}, or an import path package.module:Name, for "
         f"{group}, found {name!r}"
     )
 
 
+def _import(module: str) -> ModuleType:
+    """Import a module, also from the current folder: there child processes find it too."""
+    folder = os.getcwd()
+    if not sys.flags.safe_path and folder not in sys.path:
+        sys.path.insert(0, folder)  # as `python -m`, which starts the children, does
+    return importlib.import_module(module)
+
+
 @dataclass(frozen=True)
 class Component:
     """Annotation of a pydantic field that holds the configuration of a component.
 
-    `Annotated[Any, Component("storm.teachers")]` accepts `{"kind": name, ...}`. The component of
-    that name is a configuration (a pydantic model) or a class with a nested `Config`. No other
+    `Annotated[TeacherConfig, Component("storm.teachers")]` accepts `{"kind": name, ...}`. The
+    component of that name is a TeacherConfig or a class with such a nested `Config`. No other
     component is imported.
 
     Attributes:
@@ -100,8 +131,12 @@ class Component:
     group: Group
     default: str | None = None
 
-    def validate(self, settings: Any) -> Any:
+    def validate(self, settings: Any, expected: Any = BaseModel) -> Any:
         """Return the configuration described by `settings`.
+
+        Args:
+            settings: A section of a profile.
+            expected: The type or union of types that the configuration must have.
 
         Raises:
             ValidationError: If there is no such component, or its settings are wrong.
@@ -118,10 +153,22 @@ class Component:
             component = find(self.group, kind)
         except ConfigError as error:
             raise self._error(str(error), kind, "kind") from None
-        config: type[BaseModel] = getattr(component, "Config", component)
+        config = getattr(component, "Config", component)
+        if not (isinstance(config, type) and issubclass(config, BaseModel)):
+            raise self._wrong_type(config, expected, kind)
         if ":" in kind:  # an import path: the configuration has its own name
             settings = {key: value for key, value in settings.items() if key != "kind"}
-        return config.model_validate(settings)
+        with component_errors(f"expected settings of {kind!r}"):
+            made = config.model_validate(settings)
+        if not isinstance(made, expected):
+            raise self._wrong_type(config, expected, kind)
+        return made
+
+    def _wrong_type(self, config: Any, expected: Any, kind: str) -> ValidationError:
+        name = getattr(config, "__qualname__", type(config).__qualname__)
+        wanted = getattr(expected, "__name__", self.group)
+        message = f"expected a {wanted} or a class with one as its `Config`, found {name}: {kind!r}"
+        return self._error(message, kind, "kind")
 
     def _error(self, message: str, value: Any, *place: str) -> ValidationError:
         problem = PydanticCustomError("component", "{message}", {"message": message})
@@ -140,7 +187,7 @@ class Component:
     ) -> CoreSchema:
         """Make the annotated field look its component up."""
         return core_schema.no_info_plain_validator_function(
-            self.validate,
+            functools.partial(self.validate, expected=object if source is Any else source),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 self._dump, info_arg=True
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from storm import plugins
 from storm.errors import ConfigError
 from storm.plugins import Component, find, names
+from storm.thought_videos import GeneratorConfig
 
 
 class Section(BaseModel):
@@ -38,7 +40,7 @@ def test_a_name_and_an_import_path_find_the_same_class() -> None:
         ("best", "motion, packet_size, query, scenes, uniform"),
         ("no_such_package.selectors:Best", "No module named 'no_such_package'"),
         ("storm.keyframes.uniform:Best", "has no attribute 'Best'"),
-        ("broken", "at 'broken', found No module named 'no_such_package'"),
+        ("broken", "at 'broken', found ModuleNotFoundError: No module named 'no_such_package'"),
     ],
 )
 @pytest.mark.usefixtures("broken")
@@ -47,6 +49,24 @@ def test_what_is_not_there_is_one_line(name: str, words: str) -> None:
         find("storm.selectors", name)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_module_raises_when_it_is_imported_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "raising.py").write_text("raise OSError('first\\nsecond')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"at 'raising:Mine', found OSError: first second$"):
+        find("storm.selectors", "raising:Mine")
+
+
+@pytest.mark.parametrize("name", ["own_components:EchoTeacher", "own_components:np", "os:getcwd"])
+def test_a_component_of_another_kind_is_refused(name: str) -> None:
+    class Generators(BaseModel):
+        generator: Annotated[GeneratorConfig, Component("storm.generators")]
+
+    with pytest.raises(ValidationError, match=f"expected a GeneratorConfig .*: '{name}'"):
+        Generators.model_validate({"generator": {"kind": name}})
 
 
 @pytest.mark.usefixtures("broken")

@@ -22,7 +22,7 @@ class BenchmarkConfig(FrozenModel):
     """Questions to ask and how to score answers; None is as in training, or the default."""
 
     kind: str  # videomme, mvbench, tempcompass, mmvu, own, shell, or an import path
-    # '': named by kind and prompt
+    # '': named by the benchmark and the prompt
     name: Annotated[str, Field(pattern=r"^[^/\\]*$")] = ""
     data: str  # the data set's folder (or file), or its hub id
     videos: str | None = None  # their folder, if it is another
@@ -42,8 +42,12 @@ class BenchmarkConfig(FrozenModel):
 
     @property
     def title(self) -> str:
-        """The name in tables and of the report's folder."""
-        return self.name or " ".join(filter(None, (self.kind, self.prompt)))
+        """The name in tables and of the report's folder.
+
+        Raises:
+            ConfigError: If there is no such benchmark.
+        """
+        return self.name or " ".join(filter(None, (get_benchmark(self.kind).name, self.prompt)))
 
     def query(self, trained: FrameSampling | None) -> BenchmarkQuery:
         """Return the questions as a checkpoint is asked them.

@@ -1,14 +1,15 @@
-"""Check the interventions of a profile before anything is made, and without torch."""
+"""Check the interventions of a profile before anything is made."""
 
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from typing import Annotated
 
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from storm import plugins
+from storm.errors import ConfigError
 
 NO_INTERVENTION = "none"
 SWAP = "swap"
@@ -19,27 +20,30 @@ _BUILT_IN = re.compile(
 
 
 def check_intervention(name: str) -> str:
-    """Return an intervention's name.
+    """Return an intervention's name. Only one that is not built in loads torch.
 
     Raises:
-        ValueError: If it is neither built in, nor an entry point or import path of a package.
+        ValueError: If it is neither built in, nor an entry point or import path of one.
     """
-    if _BUILT_IN.fullmatch(name) or name in plugins.names("storm.interventions"):
+    if _BUILT_IN.fullmatch(name):
         return name
-    module, colon, attribute = name.partition(":")
-    if colon and attribute.isidentifier() and _exists(module):
-        return name
-    raise ValueError(
-        "expected none, zero, mean, swap, keep, permute, drop, hide_video, hide_latents, "
-        "noise:SEED, truncate:N or one of an installed package"
-    )
+    if ":" not in name and name not in plugins.names("storm.interventions"):
+        raise _refused(
+            "expected none, zero, mean, swap, keep, permute, drop, hide_video, hide_latents, "
+            "noise:SEED, truncate:N, one of an installed package, or an import path module:Name, "
+            f"found {name!r}"
+        )
+    from storm.student.interventions import parse_intervention
 
-
-def _exists(module: str) -> bool:
     try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+        parse_intervention(name)
+    except ConfigError as error:
+        raise _refused(str(error)) from None
+    return name
+
+
+def _refused(message: str) -> PydanticCustomError:
+    return PydanticCustomError("component", "{message}", {"message": message})
 
 
 InterventionName = Annotated[str, AfterValidator(check_intervention)]

@@ -12,7 +12,8 @@ from storm.artifacts.hash_cache import cached_sha256, cached_sha256_tree
 from storm.benchmarks.benchmark import Benchmark, get_benchmark
 from storm.benchmarks.types import BenchmarkQuestion, DatasetLocation, LoadedQuestions, Prompt
 from storm.config import FrozenModel
-from storm.errors import ConfigError
+from storm.errors import ConfigError, DataError
+from storm.plugins import component_errors
 from storm.videos.decoding.sampling import FrameSampling, Segment
 from storm.videos.frames import VideoFrames
 
@@ -52,7 +53,9 @@ class BenchmarkQuery(FrozenModel):
 
     @cached_property
     def _loaded(self) -> LoadedQuestions:
-        return self.benchmark.dataset.load(self.location)
+        expected = f"expected questions of {self.kind!r} in {self.location.where!r}"
+        with component_errors(expected, DataError):
+            return self.benchmark.dataset.load(self.location)
 
     @cached_property
     def _questions(self) -> dict[str, BenchmarkQuestion]:

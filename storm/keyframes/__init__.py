@@ -3,6 +3,7 @@
 These names are all that a selector of your own needs.
 """
 
+from storm.errors import StageFailed, UnreadableVideo
 from storm.keyframes.base import (
     FrameSelector,
     SelectedFrames,
@@ -21,6 +22,8 @@ __all__ = [
     "Selection",
     "Selector",
     "SelectorConfig",
+    "StageFailed",
+    "UnreadableVideo",
     "fill_with_coverage",
     "make_keyframes",
 ]

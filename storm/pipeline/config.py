@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from storm.config import Dtype, FrozenModel
 from storm.evaluation.config import BenchmarkConfig
 from storm.evaluation.intervention_names import InterventionName
+from storm.keyframes.base import SelectorConfig
 from storm.latent_targets.pooling import Pooling
 from storm.pipeline.sources import VideoSource
 from storm.plugins import Component
@@ -16,6 +17,8 @@ from storm.runtime import Runtime
 from storm.student.importing import PretrainedConfig
 from storm.student.lora import Lora
 from storm.student.tiny.tiny import TinyConfig
+from storm.thought_prompts.base import TeacherConfig
+from storm.thought_videos.base import GeneratorConfig
 from storm.thought_videos.quality import QualityGate
 from storm.training.spec import AlignPhase, AnswerPhase, Phase
 from storm.videos.decoding.sampling import FrameSampling
@@ -83,9 +86,9 @@ class PipelineConfig(FrozenModel):
     name: str = Field(pattern=r"^[^/\\]+$")
     seed: int = 0
     videos: Annotated[QuestionSource | VideoSource, Component("storm.sources", default="auto")]
-    keyframes: Annotated[Any, Component("storm.selectors")]
-    teacher: Annotated[Any, Component("storm.teachers")]
-    generator: Annotated[Any, Component("storm.generators")]
+    keyframes: Annotated[SelectorConfig, Component("storm.selectors")]
+    teacher: Annotated[TeacherConfig, Component("storm.teachers")]
+    generator: Annotated[GeneratorConfig, Component("storm.generators")]
     quality: QualityGate = QualityGate()
     student: Annotated[TinyConfig | PretrainedConfig, Field(discriminator="kind")]
     curriculum: tuple[Phase, ...] = ()

@@ -8,13 +8,16 @@ from pydantic import ValidationError
 
 
 def problems(raw: Any, error: ValidationError) -> str:
-    """Return every problem that pydantic names, in one line.
+    """Return every problem that pydantic names, in one line; unknown keys come first.
+
+    A misspelled key is also missing, so that other problems follow from it.
 
     Args:
         raw: The value that was validated, as written by the user.
         error: What pydantic raised for it.
     """
-    return "; ".join(_problem(raw, problem) for problem in error.errors())
+    ordered = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    return "; ".join(_problem(raw, problem) for problem in ordered)
 
 
 def _problem(raw: Any, problem: Any) -> str:

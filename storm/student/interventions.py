@@ -235,7 +235,7 @@ def parse_intervention(name: str, others: torch.Tensor | None = None) -> Interve
             by row.
 
     Raises:
-        ConfigError: If there is no such intervention, or it needs `others`.
+        ConfigError: If there is no such intervention, it can't be made, or it needs `others`.
     """
     kind, colon, number = name.partition(":")
     if name == "none":
@@ -248,7 +248,7 @@ def parse_intervention(name: str, others: torch.Tensor | None = None) -> Interve
         import_path = colon and kind not in {*_PLAIN, *_NUMBERED, *_OF_OTHERS}
         if not import_path and name not in plugins.names("storm.interventions"):
             raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
-        return plugins.find("storm.interventions", name)()
+        return _component(name)
     if others is None:
         raise ConfigError(
             f"expected latents of other questions for the intervention {name!r}, found none: "
@@ -258,3 +258,14 @@ def parse_intervention(name: str, others: torch.Tensor | None = None) -> Interve
         return Replace(others)
     mean = others.float().cpu().numpy().mean(0)  # torch's sum rounds by device and threads
     return Mean(torch.from_numpy(mean))
+
+
+def _component(name: str) -> Intervention:
+    """Return the intervention of an entry point or import path."""
+    intervention_class = plugins.find("storm.interventions", name)
+    with plugins.component_errors(f"expected {name!r} to be callable without arguments"):
+        intervention = intervention_class()
+    if not isinstance(intervention, Intervention):
+        made = type(intervention).__qualname__
+        raise ConfigError(f"expected a class of Intervention at {name!r}, found one of {made}")
+    return intervention

@@ -3,6 +3,7 @@
 These names are all that a generator of your own needs.
 """
 
+from storm.errors import StageFailed
 from storm.records import Rejected
 from storm.thought_videos.base import (
     ClipFormat,
@@ -20,5 +21,6 @@ __all__ = [
     "GeneratorConfig",
     "GeneratorRequest",
     "Rejected",
+    "StageFailed",
     "keyframe_image",
 ]

@@ -51,3 +51,7 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
             r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)', page.read_text()
         )
         assert not loaded, page
+    text = re.sub(r"<[^>]+>", "", (tmp_path / "extending.html").read_text())
+    for path in (REPO / "docs" / "example_package").rglob("*.py"):
+        for line in re.findall(r"^(?:class \w+|[A-Z]+ =)", path.read_text(), re.M):
+            assert line in text, f"{path.name} is not in the page"

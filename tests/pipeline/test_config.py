@@ -19,14 +19,17 @@ from storm.training.spec import PhaseConfig
 PLUGIN = """
 from typing import ClassVar, Literal
 
-from storm.config import FrozenModel
+from storm.thought_prompts import TeacherConfig
 from storm.training.spec import PhaseConfig
 
 
 class LoudTeacher:
-    class Config(FrozenModel):
-        kind: Literal["loud"] = "loud"
+    class Config(TeacherConfig):
+        kind: str = "loud"
         volume: int = 3
+
+        def build(self, setup):
+            raise NotImplementedError
 
 
 class SilentPhase(PhaseConfig):

@@ -40,6 +40,14 @@ def write(tmp_path: Path) -> Any:
         ("runtime.device=abacus", "runtime.device: .*found 'abacus'"),
         ("videos.counts.base=-1", "videos.counts.base: .*found -1"),
         ("videos.world.swaps=9", "videos.world: .*at most one swap a beat"),
+        (
+            "generator={kind: 'own_components:EchoTeacher'}",
+            "generator.kind: expected a GeneratorConfig .*found EchoTeacher.Config",
+        ),
+        ("arms.interventions=[zeros]", "arms.interventions.0: expected none, .*found 'zeros'"),
+        ("arms.interventions=['no_such:Halve']", "found ModuleNotFoundError: .*'no_such'"),
+        ("arms.interventions=['own_components:Typo']", "has no attribute 'Typo'"),
+        ("arms.interventions=['own_components:EchoTeacher']", "callable without arguments"),
         ("seed.x=1", "expected a section at 'seed'"),
         ("=3", "expected --set key.path=value, found '=3'"),
         ("seed", "expected --set key.path=value, found 'seed'"),
@@ -69,6 +77,7 @@ def test_a_bad_override_is_one_line_that_names_the_key(override: str, said: str)
         ("a: [", "expected YAML in .*mine.yaml"),
         ("", "expected a mapping"),
         ("seed: 1", "videos: Field required"),
+        ("base: smoke", "is wrong: base: unknown key; videos: Field required"),
     ],
 )
 def test_a_bad_profile_file_is_one_line(
