@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PROFILE ?= shell
 PYTHON ?= python3
 WORKERS ?= auto
+PACKAGES := --quiet --constraint constraints.txt --editable ".[dev]"
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 
@@ -20,8 +21,9 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m storm.training.warm_up_deepspeed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv \
+		&& $(BIN)/uv pip install --python $(BIN)/python $(PACKAGES) \
+		|| $(BIN)/python -m pip install $(PACKAGES)
 	touch $@
 
 quick: setup

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 _SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -28,16 +26,12 @@ def set_environment() -> None:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    # compiled DeepSpeed extensions belong to the environment that compiled them
-    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch_extensions"))
 
 
 def child_environment(threads: int) -> dict[str, str]:
     """Return the environment of a child that uses `threads` CPU threads and dies with us."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
         **os.environ,
-        "PATH": path,
         "OMP_NUM_THREADS": str(threads),
         "STORM_OWNER_PID": str(os.getpid()),
         "PYTHONUNBUFFERED": "1",

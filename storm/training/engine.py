@@ -49,6 +49,8 @@ def start_distributed(device: str, patience_seconds: float) -> tuple[int, int]:
         os.environ["MASTER_ADDR"] = "127.0.0.1"
     if device == "cuda":  # before anything is loaded: `cuda` then means this rank's own GPU
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    # an op of inference that trainings never call; to compile it takes half a minute
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     # all of them set, or DeepSpeed tries mpi4py
     deepspeed.init_distributed(
         dist_backend="nccl" if device == "cuda" else "gloo",

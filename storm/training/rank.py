@@ -74,8 +74,6 @@ def train(spec: TrainingSpec, emit: Emit) -> None:
 def _prepare_process(device: str) -> None:
     """Set what torch and DeepSpeed read when they load; exit when the owner or launcher dies."""
     os.environ.setdefault("DS_ACCELERATOR", device)
-    own = str(Path(sys.executable).parent)  # its ninja first: another one rebuilds DeepSpeed's op
-    os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
     set_environment()
     watch_owner()
     launcher = os.getppid()
