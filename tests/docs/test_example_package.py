@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +72,22 @@ def run(installed: Path, cwd: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """Return a folder with the package and its profile, neither installed nor on any path."""
+    shutil.copytree(PACKAGE, tmp_path / "beside", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "beside"
+
+
+def storm(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command `storm` as it is installed: the current folder is not on its path."""
+    command = str(Path(sys.executable).with_name("storm"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+
+
 def test_each_file_is_short() -> None:
     for path in PACKAGE.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 60, path
@@ -102,3 +120,23 @@ def test_a_benchmark_is_evaluated(installed: Path, tmp_path: Path) -> None:
     )
     assert "missing_video" in printed
     assert (tmp_path / "out" / "summary.json").is_file()
+
+
+@pytest.mark.integration
+def test_a_profile_finds_them_in_the_current_folder(beside: Path) -> None:
+    options = ("--profile", "profile.yaml")
+    missing = storm(beside, "status", *options)
+    assert missing.returncode == 65
+    assert "my_folder" in missing.stderr
+    assert "storm_example.benchmark:BENCHMARK" in missing.stderr
+    assert len(missing.stderr.splitlines()) == 1
+
+    make_clip(beside / "my_folder" / "clip.mp4")
+    row = "video,question,number\nclip.mp4,How many squares?,1\n"
+    (beside / "my_folder" / "counting.csv").write_text(row)
+    made = storm(beside, "run", "thought_prompts", *options)
+    assert made.returncode == 0, made.stderr
+    status = storm(beside, "status", *options)
+    assert status.returncode == 0, status.stderr
+    assert re.search(r"^complete +thought_prompts ", status.stdout, re.M)
+    assert re.search(r"^missing +evaluations/counting latent ", status.stdout, re.M)

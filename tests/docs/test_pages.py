@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from storm.pipeline.assemble import assemble
 from storm.profiles import load, names
 
 REPO = Path(__file__).parents[2]
@@ -28,9 +29,17 @@ def test_flows_exist() -> None:
 
 
 def test_profiles_load() -> None:
-    for name in set(re.findall(r"--profile (\w+)", TEXT)):
+    for name in set(re.findall(r"--profile (\w+)\b(?!\.)", TEXT)):
         assert name in names()
         load(name, ["videos.questions=q.json"] if name == "clips" else [])
+
+
+def test_profiles_in_the_pages_load(tmp_path: Path) -> None:
+    profiles = re.findall(r'^```yaml title="([\w.]+)"\n(?!--8)(.*?)^```$', TEXT, re.M | re.S)
+    assert [name for name, _ in profiles] == ["mine.yaml"]
+    for name, text in profiles:
+        (tmp_path / name).write_text(text)
+        assemble(load(str(tmp_path / name)))
 
 
 def test_the_readme_links_to_files() -> None:

@@ -25,7 +25,7 @@ class SlideshowGenerator:
         brightness: float = 1.0
 
         def build(self, device: str = "cpu") -> SlideshowGenerator:
-            """Return the generator; called once in each child process."""
+            """Return the generator; called in child processes only."""
             return SlideshowGenerator(self)
 
     def __init__(self, config: Config):

@@ -18,7 +18,7 @@ class EndsConfig(SelectorConfig):
     kind: str = "ends"
 
     def build(self, device: str = "cpu") -> EndsSelector:
-        """Return the selector; called once in each child process."""
+        """Return the selector; called in child processes only."""
         return EndsSelector(self)
 
 

@@ -23,7 +23,7 @@ class SubtitleTeacher:
         style: str = "plain"
 
         def build(self, setup: TeacherSetup) -> SubtitleTeacher:
-            """Return the teacher; called once in each child process."""
+            """Return the teacher; called in child processes only."""
             return SubtitleTeacher(self)
 
     def __init__(self, config: Config):
