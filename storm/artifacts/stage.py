@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from storm.artifacts.artifact import Artifact
 from storm.artifacts.fs import digest
 from storm.artifacts.store import Store
+from storm.plugins import component_errors
 from storm.process.child import Event
 from storm.records import Rejected
 from storm.runtime import Runtime
@@ -45,7 +46,9 @@ def canonical(value: Any) -> Any:
     if isinstance(value, BaseModel):
         identity = getattr(value, "identity", None)
         fields = {name: getattr(value, name) for name in type(value).model_fields}
-        return canonical(identity() if identity else fields)
+        expected = f"expected text, numbers, lists or mappings in {type(value).__qualname__}"
+        with component_errors(expected):
+            return canonical(identity() if identity else fields)
     if isinstance(value, Mapping):
         return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

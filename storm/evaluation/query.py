@@ -66,7 +66,9 @@ class BenchmarkQuery(FrozenModel):
         return {q.id: self._digest(q) for q in self._questions.values()}
 
     def _digest(self, question: BenchmarkQuestion) -> str:
-        prompt, path = self.prompt_of(question, None), question.video
+        with component_errors(f"expected a prompt {self.prompt!r} of {self.kind!r}"):
+            prompt = self.prompt_of(question, None)
+        path = question.video
         video = "" if path is None else _sha256(path)
         clip = [question.clip_seconds, question.frames_fps]
         return digest([prompt.text, prompt.system, video, clip])

@@ -22,6 +22,7 @@ from storm.pipeline.config import PipelineConfig
 from storm.pipeline.graph import Graph
 from storm.pipeline.options import stage_options
 from storm.pipeline.sources import CurriculumSource
+from storm.plugins import component_errors
 from storm.student.tiny.tiny import TinyConfig
 from storm.thought_prompts.stage import ThoughtPromptsStage
 from storm.thought_videos.stage import ThoughtVideosStage
@@ -93,7 +94,8 @@ def build_videos(config: PipelineConfig) -> VideoStage:
     source, options = config.videos, stage_options(config, VideoStage)
     if isinstance(source, QuestionSource):
         return QuestionVideos(source=source, **options)
-    return source.build(config.seed, **options)
+    with component_errors(f"expected a stage of videos from the source {source.kind!r}"):
+        return source.build(config.seed, **options)
 
 
 def build_base(config: PipelineConfig) -> TrainingStage:

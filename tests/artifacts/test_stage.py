@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from toy_stages import Clips, Vectors, chain
 
 from storm.artifacts.stage import Stage, canonical, runtime_field
+from storm.errors import ConfigError
 from storm.pipeline.assemble import assemble
 from storm.profiles import load
 
@@ -143,6 +144,11 @@ def test_a_value_without_canonical_form_is_an_error() -> None:
         with pytest.raises(TypeError, match="no canonical form for"):
             canonical(value)
 
+    class OwnConfig(BaseModel):
+        folder: Path
+
+    with pytest.raises(ConfigError, match=r"lists or mappings in .*OwnConfig, found .*PosixPath"):
+        canonical(OwnConfig(folder=Path("x")))
     with pytest.raises(TypeError, match="no canonical form for set"):
         _ = Clips(size={1}).recipe  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="JSON compliant"):
