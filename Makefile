@@ -2,6 +2,7 @@
 # make quick        unit tests             make test    unit and integration tests: what CI runs
 # make long         trainings, kill loops  make lint    what pre-commit and CI check
 # make bench        ratios of one run      make docs    the site, into site/
+# make study        an hour: more arms     make base    makes the shell game's base again, 15 minutes
 # make experiments  hours of CPU: what garbled scripts cost
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,10 +13,16 @@ PACKAGES := --quiet --constraint constraints.txt --editable ".[dev]"
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: run setup quick test long experiments bench docs lint clean
+.PHONY: run study base setup quick test long experiments bench docs lint clean
 
 run: setup
 	$(BIN)/python -m flows.full_pipeline --profile $(PROFILE) $(ARGS)
+
+study: setup
+	$(BIN)/python -m flows.full_pipeline --profile study $(ARGS)
+
+base: setup
+	$(BIN)/python -m tests.experiments.ship_base $(ARGS)
 
 setup: $(VENV)/.ready
 

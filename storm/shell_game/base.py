@@ -25,7 +25,7 @@ class ShellBase(Base):
 
     def initial_student(self, context: Context, work_dir: Path) -> Path:
         """Build the student with a tokenizer that knows the curriculum's words."""
-        from storm.shell_game.curriculum import corpus
+        from storm.shell_game.tasks import corpus
 
         folder = work_dir / "student"
         if not folder.exists():

@@ -7,6 +7,7 @@ frames of both are kept in `work_dir/clips`, so that the next phase needn't deco
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from storm.shell_game.phases import CurriculumFiles
 from storm.shell_game.render import render_thought
 from storm.shell_game.scene import Scene, World, split_of
 from storm.shell_game.script import script_of
+from storm.videos.decoding.sampling import FrameSampling
 
 _SCENE = TypeAdapter(Scene)
 
@@ -63,7 +65,11 @@ def load_base_clips(files: CurriculumFiles, work_dir: Path) -> BaseClips:
     note = folder / "clips.json"
     kept = json.loads(note.read_text()) if note.exists() else None
     if kept is None or kept["of"] != wanted:
-        kept = {"of": wanted, "ids": _decode(files, truth, folder)}
+        ids, clips = decode_clips(files.videos, truth, files.world, files.sampling)
+        np.save(folder / "frames.npy", clips.frames)
+        np.save(folder / "pts_seconds.npy", clips.pts_seconds)
+        np.save(folder / "thoughts.npy", clips.thoughts)
+        kept = {"of": wanted, "ids": ids}
         write_json(note, kept)
     return BaseClips(
         [truth[id] for id in kept["ids"]],
@@ -102,23 +108,22 @@ def read_truth(files: CurriculumFiles) -> dict[str, Scene]:
     return scenes
 
 
-def _decode(files: CurriculumFiles, truth: dict[str, Scene], folder: Path) -> list[str]:
-    """Write the arrays and return the ids of the videos that could be read."""
+def decode_clips(
+    videos: Mapping[str, Path], truth: Mapping[str, Scene], world: World, sampling: FrameSampling
+) -> tuple[list[str], BaseClips]:
+    """Return the ids of the videos that can be read, and their clips."""
     ids, frames, times, thoughts = [], [], [], []
     for video_id in sorted(truth):
         try:
-            clip = files.sampling.sample(files.videos[video_id], verified=True)
+            clip = sampling.sample(videos[video_id], verified=True)
         except UnreadableVideo:
             continue
-        script = script_of(truth[video_id], files.world)
-        thought = render_thought(script, files.world, 2 * files.world.beats)
+        thought = render_thought(script_of(truth[video_id], world), world, 2 * world.beats)
         ids.append(video_id)
         frames.append(clip.pixels)
         times.append(clip.pts_seconds)
-        thoughts.append(files.sampling.resize(thought))
+        thoughts.append(sampling.resize(thought))
     if not ids:
         raise DataError(f"expected base videos that can be read, found none of {len(truth)}")
-    np.save(folder / "frames.npy", np.stack(frames))
-    np.save(folder / "pts_seconds.npy", np.array(times))
-    np.save(folder / "thoughts.npy", np.stack(thoughts))
-    return ids
+    scenes = [truth[video_id] for video_id in ids]
+    return ids, BaseClips(scenes, np.stack(frames), np.array(times), np.stack(thoughts), world)

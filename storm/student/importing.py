@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from storm.artifacts.hash_cache import cached_sha256_tree
 from storm.errors import ConfigError
@@ -14,15 +16,32 @@ from storm.student.latent_head import LatentConfig
 
 
 class PretrainedConfig(BaseModel):
-    """A downloaded transformers folder. If it is missing that is an error, never a random model."""
+    """A transformers folder. If it is missing that is an error, never a random model.
+
+    Attributes:
+        path: The folder, or `package:folder` for one that an installed package brings.
+        revision: Of the download, for the record.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["pretrained"] = "pretrained"
     path: Path
-    revision: str = ""  # of the download, for the record
+    revision: str = ""
     latent: LatentConfig = LatentConfig()
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _of_package(cls, value: Any) -> Any:
+        """Return the folder that `package:folder` names, without importing the package's code."""
+        package, colon, folder = str(value).partition(":")
+        if not colon or not re.fullmatch(r"[a-z_]\w*(\.\w+)*", package) or folder[:1] in "/\\":
+            return value
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ValueError(f"expected a package that is installed, found {package!r}")
+        return Path(spec.submodule_search_locations[0]) / folder
 
     def identity(self) -> dict[str, Any]:
         """Return the contents' digest instead of the path; raise ConfigError without files."""

@@ -16,6 +16,11 @@ from storm.student.importing import PretrainedConfig
 from storm.training.stage import Base
 from storm.videos.decoding.sampling import FrameSampling
 
+CURRICULUM = (
+    "student={kind: tiny_random}",
+    "curriculum=[{kind: curriculum_vision, steps: 1, learning_rate: 0.1}]",
+)
+
 
 @pytest.fixture
 def questions(tmp_path: Path) -> str:
@@ -26,12 +31,13 @@ def questions(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_every_profile_assembles(name: str, questions: str) -> None:
-    of_a_file = name not in ("shell", "smoke")
+    of_a_file = name not in ("shell", "shell_base", "smoke", "study")
     graph = assemble(load(name, [f"videos.questions={questions}"] if of_a_file else []))
     titles = [stage.title for stage in graph]
     assert len(titles) == len(set(titles)), "a title names one stage"
     assert titles[-1] == "results"
-    assert {"base", "latent_targets", "stage_two", "stage_two/shuffled"} <= set(titles)
+    assert {"base", "latent_targets", "stage_two"} <= set(titles)
+    assert ("stage_two/shuffled" in titles) == (name not in ("shell", "shell_base"))
     assert any(title.startswith("direct/") for title in titles)
 
 
@@ -84,14 +90,14 @@ def test_two_benchmarks_of_one_kind_need_names() -> None:
 @pytest.mark.parametrize("k", [3, 5, 16])
 def test_a_k_that_does_not_divide_the_frames_is_refused_before_anything_is_made(k: int) -> None:
     with pytest.raises(ConfigError, match=f"k = {k} .* 8 time steps") as caught:
-        assemble(load("shell", [f"student.latent.k={k}"]))
+        assemble(load("shell", [f"student.latent={{k: {k}}}"]))
     assert "\n" not in str(caught.value)
     assemble(load("shell", [f"student.latent.k={k}", "pooling.kind=flat"]))
 
 
 def test_a_k_that_divides_the_frames_is_accepted() -> None:
     for k in (1, 2, 4, 8):
-        assemble(load("shell", [f"student.latent.k={k}"]))
+        assemble(load("shell", [f"student.latent={{k: {k}}}"]))
     with pytest.raises(ConfigError, match="9 time steps"):
         assemble(load("shell", ["thought_sampling.frames=17"]))  # the last pair is padded
 
@@ -106,8 +112,11 @@ def test_the_time_steps_of_a_pretrained_student_are_checked_too(questions: str) 
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        (["runtime.ranks=3"], r"multiple of 12 \(runtime.ranks = 3, 4 parts .* 256: .* 252 or 264"),
-        (["runtime.ranks=5", "curriculum=[]"], r"multiple of 5 .* found 32: set it to 30 or 35"),
+        (
+            ["runtime.ranks=3", *CURRICULUM],
+            r"multiple of 12 \(runtime.ranks = 3, 4 parts .* 256: .* 252 or 264",
+        ),
+        (["runtime.ranks=5"], r"multiple of 5 .* found 32: set it to 30 or 35"),
         (["dtype=bfloat16"], r"zero_stage 1, 2 or 3 for dtype bfloat16 .* set runtime"),
     ],
 )
@@ -165,12 +174,24 @@ def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_p
     assert not any(tmp_path.glob("artifacts/base/*"))
 
 
-def test_the_baseline_has_twice_the_steps_and_two_rates() -> None:
+def test_the_default_is_the_method_and_one_baseline_of_as_many_steps() -> None:
     arms = load("shell").arms
     assert arms.direct is not None
     steps = sum(phase.steps for phase in (*arms.stage_one, *arms.stage_two))
-    assert arms.direct.phase.steps >= 2 * steps
-    assert len(set(arms.direct.learning_rates)) >= 2
-    assert {easier.swaps for easier in arms.direct.easier} == {2, 4}
-    assert arms.shuffled
+    assert arms.direct.phase.steps >= steps
+    assert len(arms.direct.learning_rates) == 1
+    assert not arms.direct.easier
+    assert not arms.shuffled
     assert set(arms.interventions) == {"none", "zero", "mean", "swap"}
+
+
+def test_the_study_adds_rates_levels_and_the_control() -> None:
+    shell, study = load("shell"), load("study")
+    assert study.arms.direct is not None
+    assert len(set(study.arms.direct.learning_rates)) >= 2
+    assert {easier.swaps for easier in study.arms.direct.easier} == {2, 4}
+    assert study.arms.shuffled
+    one, other = (
+        {stage.title: stage.recipe for stage in assemble(profile)} for profile in (shell, study)
+    )
+    assert {title for title, recipe in one.items() if other.get(title) != recipe} == {"results"}

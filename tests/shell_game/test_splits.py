@@ -1,4 +1,4 @@
-"""The splits of the profile whose numbers the docs report share no script and no color."""
+"""The splits of the profiles whose numbers the docs report share no script and no color."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from storm.config import SPLITS
 from storm.pipeline.assemble import assemble
 from storm.profiles import load
 from storm.shell_game.scene import color_cell
+from storm.shell_game.shipped_base import read_record, taught_by
 from storm.shell_game.videos import ShellVideos
 
 pytestmark = pytest.mark.integration
@@ -18,9 +19,12 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def worlds() -> dict[str, dict[str, dict[str, Any]]]:
-    """Title of each stage that makes videos: split: video id: scene."""
-    stages = [stage for stage in assemble(load("shell")) if isinstance(stage, ShellVideos)]
-    return {stage.title: {split: stage.scenes(split) for split in SPLITS} for stage in stages}
+    """Title of each stage that makes videos, `base` for those of the base: split: id: scene."""
+    stages = {s.title: s for s in assemble(load("study")) if isinstance(s, ShellVideos)}
+    stages["base"] = taught_by(read_record())
+    return {
+        title: {split: stage.scenes(split) for split in SPLITS} for title, stage in stages.items()
+    }
 
 
 def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
@@ -29,7 +33,7 @@ def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
 
 def test_each_stage_has_its_splits(worlds: dict[str, Any]) -> None:
     sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
-    assert sizes["videos/base"].keys() == {"base"}
+    assert sizes["base"].keys() == {"base"}
     assert sizes["videos"].keys() == {"train", "val", "test"}
     assert sizes["videos/2 swaps"].keys() == sizes["videos/4 swaps"].keys()
     assert sizes["videos/2 swaps"].keys() == {"train", "val", "test"}

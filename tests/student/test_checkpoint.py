@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from student_helpers import FAMILIES, K, gap, tiny
 
 from storm.errors import ConfigError
@@ -181,3 +182,16 @@ def test_an_incomplete_checkpoint_is_an_error(folder: Path, tmp_path: Path):
     weights.unlink()
     with pytest.raises(ConfigError, match=r"found: .*no file named model.safetensors.*again"):
         Student.from_pretrained(tmp_path / "copy")
+
+
+def test_a_pretrained_folder_may_come_with_a_package(tmp_path, monkeypatch):
+    (tmp_path / "some_package/weights").mkdir(parents=True)
+    (tmp_path / "some_package/__init__.py").write_text("raise AssertionError('not imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = PretrainedConfig(path="some_package:weights")  # pyright: ignore
+    assert config.path == tmp_path / "some_package/weights"
+    assert PretrainedConfig.model_validate(config.model_dump()) == config
+    for plain in ("weights", "/a:b", "C:\\weights", "c:/weights"):
+        assert PretrainedConfig(path=plain).path == Path(plain)  # pyright: ignore
+    with pytest.raises(ValidationError, match="expected a package that is installed"):
+        PretrainedConfig(path="no_such_package:weights")  # pyright: ignore
