@@ -47,14 +47,15 @@ def run(
     opened = Run.open(root, profile, overrides)
     for title in (target, *refresh):
         opened.graph.find(title)  # what is wrong is refused before Prefect loads
-    from flows.run import own_server, pipeline_flow
+    if refresh or not _is_cached(target, opened):
+        from flows.run import own_server, pipeline_flow
 
-    try:
-        server = own_server()  # noqa: F841 - kept until the run ends
-        pipeline_flow(target)(profile, overrides, refresh, root, wait)
-        _show(target, opened)
-    finally:
-        stop_all_children()
+        try:
+            server = own_server()  # noqa: F841 - kept until the run ends
+            pipeline_flow(target)(profile, overrides, refresh, root, wait)
+        finally:
+            stop_all_children()
+    _show(target, opened)
 
 
 def command(target: str) -> None:
@@ -75,6 +76,20 @@ def command(target: str) -> None:
 
     main.__doc__ = f"Make {target} and everything it needs."
     typer.run(main)
+
+
+def _is_cached(target: str, run: Run) -> bool:
+    """Print the stages of a complete target; one with anything to do needs a flow."""
+    from flows.console import Console
+    from flows.targets import cached_stages, graph_of
+
+    graph = graph_of(run, target)
+    if len(cached_stages(graph, run.store)) < len(graph):
+        return False
+    console = Console()
+    for stage in graph:
+        console.cached(stage, stage.artifact(run.store).manifest())
+    return True
 
 
 def _show(target: str, run: Run) -> None:

@@ -16,9 +16,9 @@ from prefect.states import Cancelled, Completed, State
 
 from flows.console import Console
 from flows.slots import Slots
-from storm.artifacts.make import clean_up, make_shard, seal
+from flows.targets import cached_stages
+from storm.artifacts.make import make_shard, seal
 from storm.artifacts.stage import Stage
-from storm.artifacts.status import status
 from storm.artifacts.store import Store
 from storm.pipeline.graph import Graph
 from storm.process.children import Children
@@ -50,14 +50,11 @@ class Maker:
         """Submit the tasks of every stage; return their futures for the caller to wait for."""
         futures: list[PrefectFuture[Any]] = []
         last_task: dict[int, PrefectFuture[Any]] = {}  # by id(stage)
-        cached: set[int] = set()
+        cached = {id(stage) for stage in cached_stages(graph, self.store)}
         for rank, stage in enumerate(graph):
             upstream = [last_task[id(needed)] for needed in stage.inputs.values()]
             shards: list[PrefectFuture[Any]] = []
-            # where an input is made again, its rows may change
-            if self._is_cached(stage) and cached.issuperset(map(id, stage.inputs.values())):
-                cached.add(id(stage))
-            else:
+            if id(stage) not in cached:
                 shards = self._submit_shards(stage, rank, upstream)
             finish = _task(stage.title, self._finish).submit(stage, wait_for=shards or upstream)
             last_task[id(stage)] = finish
@@ -75,11 +72,6 @@ class Maker:
             )
             for number in range(shards)
         ]
-
-    def _is_cached(self, stage: Stage[Any]) -> bool:
-        """Return whether the stage is sealed and made from what its inputs hold now."""
-        clean_up(stage, self.store)
-        return status(stage, self.store).complete
 
     def _shard(self, stage: Stage[Any], number: int, rank: int) -> State[None] | None:
         """Make one shard, unless another shard of its stage has failed."""

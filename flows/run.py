@@ -14,11 +14,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.console import Console
 from flows.make import Maker
+from flows.targets import graph_of
 from storm.artifacts.make import purge
 from storm.errors import StageFailed, WorkspaceBusy
-from storm.evaluation.evaluations import EvaluationStage
-from storm.evaluation.latency import LatencyStage
-from storm.pipeline.graph import Graph
 from storm.process.children import Children
 from storm.profiles import Run
 
@@ -28,7 +26,6 @@ NAMES = {
     "stage_two": "storm-train",
     "predictions": "storm-evaluate",
 }
-BENCHMARKED = ("results", "predictions")  # these targets also ask the profile's benchmarks
 
 
 @functools.cache
@@ -69,19 +66,16 @@ def make_target(run: Run, target: str, refresh: Sequence[str] = (), *, wait: boo
     """
     for title in refresh:
         purge(run.graph.find(title), run.store)
-    targets = [run.graph.find(target)]
-    if target in BENCHMARKED:
-        benchmarks = (EvaluationStage, LatencyStage)
-        targets = [*(stage for stage in run.graph if isinstance(stage, benchmarks)), *targets]
+    graph = graph_of(run, target)
     # one run for a target: two would each hold what the other needs
     runtime = run.config.runtime
     with (
-        targets[-1].artifact(run.store).lock("run", wait=wait),
+        run.graph.find(target).artifact(run.store).lock("run", wait=wait),
         Console() as console,
         Children(runtime.threads) as children,  # ended at SIGTERM: Prefect waits for the tasks
     ):
         maker = Maker(run.store, runtime, children, console, wait=wait)
-        futures = maker.make(Graph.of(*targets))
+        futures = maker.make(graph)
         wait_for(futures)
     failed = [f.state for f in futures if f.state.is_failed() or f.state.is_crashed()]
     causes = [cause for state in failed if (cause := _cause(state)) is not None]

@@ -37,7 +37,7 @@ class KeyframesStage(Stage[Keyframes]):
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Keyframes | Rejected]:
         """Select the frames of each video."""
-        selector = load_warm(self.selector.build, context.runtime.device)
+        selector = load_warm(type(self.selector).build, self.selector, context.runtime.device)
         videos = videos_of(self.videos, context.store, "train")
         questions = self._questions(context.store)
         for video_id in context.each(ids):

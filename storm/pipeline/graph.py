@@ -34,6 +34,9 @@ class Graph:
     def __iter__(self) -> Iterator[Stage[Any]]:
         return iter(self.stages)
 
+    def __len__(self) -> int:
+        return len(self.stages)
+
     def find(self, title: str) -> Stage[Any]:
         """Return a stage by its title, e.g. `stage_one` or `stage_one/shuffled`.
 

@@ -15,6 +15,10 @@ def load_warm(load: Callable[..., T], *args: Any) -> T:
 
     One object is kept at a time; it is freed before the next one is loaded. Callers share the
     object and must leave it as it is.
+
+    Args:
+        load: A function; not a bound method, which equals only that of the same object.
+        args: Its arguments, compared by `==`.
     """
     global _kept
     request = (load, args)

@@ -48,7 +48,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[ThoughtVideo | Rejected]:
         """Yield the stored clip of each prompt, or why there is none."""
-        generator = load_warm(self.generator.build, context.runtime.device)
+        generator = load_warm(type(self.generator).build, self.generator, context.runtime.device)
         prompts = {p.id: p for p in self.prompts.rows(context.store, set(ids))}
         video_ids = {p.video_id for p in prompts.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}
