@@ -1,9 +1,9 @@
 """Motion events, whatever is filmed.
 
-One decoding pass measures colors, change and optical flow. If a clip keeps returning to a static
-reference, no flow is measured: the peaks of its distance from that reference are the events and the
-valleys are rests; otherwise the peaks of change and flow are the events, with onsets and ends.
-Selected are the first and the last frame, cuts, the events by prominence, and coverage.
+One decoding pass measures colors and change. If a clip keeps returning to a static reference, the
+peaks of its distance from that reference are the events and the valleys are rests; otherwise the
+peaks of change are the events, with onsets and ends. Selected are the first and the last frame,
+cuts, the events by prominence, and coverage.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from storm.keyframes.static_reference import distance_from_reference
 if TYPE_CHECKING:
     from storm.videos.decoding.probe import VideoInfo
 
-_FLOW = 0.15  # weight of flow beside change
 _HELD_BYTES = 512 * 2**20  # decoded frames kept; the images of a larger video are fetched again
 
 
@@ -42,11 +41,9 @@ class MotionConfig(SelectorConfig):
     kind: str = "motion"
     k: int = Field(default=16, ge=3)  # frames at most
     prominence: float = Field(default=0.15, gt=0, le=1)  # of the largest: distance from reference
-    event_prominence: float = Field(default=0.04, gt=0, le=1)  # of the largest: change and flow
-    edge_px: int = Field(default=128, ge=64)  # longest edge at which motion is measured
-    flow_hz: float = Field(default=8.0, gt=0)  # optical flows a second at most
-    smooth_seconds: float = Field(default=0.14, ge=0)  # of change and flow
-    rest_edge_px: int = Field(default=64, ge=32)  # longest edge for the distance from reference
+    event_prominence: float = Field(default=0.04, gt=0, le=1)  # of the largest: change
+    edge_px: int = Field(default=64, ge=32)  # longest edge at which frames are compared
+    smooth_seconds: float = Field(default=0.14, ge=0)  # of change and distance
     reach: float = Field(default=0.1, gt=0, le=0.25)  # camera shift at most, of that edge
     rest_frames: int = Field(default=600, ge=4)  # longer clips are not searched for a reference
 
@@ -86,9 +83,7 @@ class MotionSelector(FrameSelector[MotionConfig]):
                     held.append(frame)
                 yield frame
 
-        times = info.pts_seconds
-        signals = measure(frames(), times, config.edge_px, config.flow_hz, config.rest_frames)
-        return signals, held
+        return measure(frames(), info.frames, config.edge_px, config.rest_frames), held
 
     def choose(self, signals: Signals, times: np.ndarray) -> list[Selection]:
         """Return at most k selections in any order; `times` is (T,) seconds."""
@@ -98,16 +93,14 @@ class MotionSelector(FrameSelector[MotionConfig]):
             selections.append(Selection(last, "last", 1.0))
         if last > 1:
             cuts = [cut for cut in find_cuts(signals.histograms) if cut.index < last]
-            distance = None if cuts else self._distance(signals.small)
+            distance = None
+            if signals.small is not None and not cuts:
+                distance = distance_from_reference(signals.small, self.config.reach)
             if distance is None:
                 selections += self._events(signals, times, cuts, k - 2)
             else:
                 selections += self._excursions(distance, times, k - 2)
         return fill_with_coverage(selections, times, k)
-
-    def _distance(self, small: Sequence[Any]) -> np.ndarray | None:
-        config = self.config
-        return distance_from_reference(small, config.rest_edge_px, config.reach) if small else None
 
     def _excursions(self, distance: np.ndarray, times: np.ndarray, room: int) -> list[Selection]:
         """Select the peaks of the distance from the reference, and the deepest valleys between."""
@@ -133,7 +126,7 @@ class MotionSelector(FrameSelector[MotionConfig]):
         self, signals: Signals, times: np.ndarray, cuts: list[Cut], room: int
     ) -> list[Selection]:
         return select_event_frames(
-            event_signal(signals, cuts),
+            event_signal(signals.change, cuts),
             times,
             cuts,
             room,
@@ -142,16 +135,9 @@ class MotionSelector(FrameSelector[MotionConfig]):
         )
 
 
-def event_signal(signals: Signals, cuts: Sequence[Cut]) -> np.ndarray:
-    """Return (T,) change plus a little flow, each in units of its mean; flat over cuts.
-
-    Change is known for each frame, so it says when; flow, a few times a second, says how fast.
-    """
-    motion = signals.motion
-    total = np.zeros(len(motion.change))
-    for weight, values in ((1.0, motion.change), (_FLOW, motion.flow)):
-        values = values.astype(np.float64)
-        for cut in cuts:  # the frames around a cut say nothing of motion
-            values[cut.index] = values[cut.index - 1]
-        total += weight * values / max(float(values.mean()), 1e-6)
-    return total
+def event_signal(change: np.ndarray, cuts: Sequence[Cut]) -> np.ndarray:
+    """Return (T,) change in units of its mean; flat over cuts."""
+    signal = change.astype(np.float64)
+    for cut in cuts:  # the frames around a cut say nothing of motion
+        signal[cut.index] = signal[cut.index - 1]
+    return signal / max(float(signal.mean()), 1e-6)

@@ -1,4 +1,4 @@
-"""One pass over a video's frames: how much each one changes and moves.
+"""One pass over a video's frames: how much each one changes, and its colors.
 
 Frames come one by one and leave a few numbers, a histogram and, in short clips, a small image:
 memory doesn't grow with the resolution, and by about two hundred bytes a frame.
@@ -6,55 +6,19 @@ memory doesn't grow with the resolution, and by about two hundred bytes a frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 
-_BINS = 16
-_LEAST_PX = 64  # of either edge: OpenCV's flow reads past the ends of smaller pictures
-Small: TypeAlias = (
-    "tuple[np.ndarray, np.ndarray, np.ndarray]"  # Y (H, W), U and V (H / 2, W / 2), uint8
+_LEVELS = 16  # of each plane's histogram
+_LEAST_PX = 16  # of either edge
+_STACK = 16  # frames that are compared at once: they fit into a processor's cache
+Planes: TypeAlias = (
+    "tuple[np.ndarray, np.ndarray, np.ndarray]"  # Y (T, H, W), U and V (T, H / 2, W / 2), uint8
 )
-
-
-class Motion:
-    """Flow and change of T frames that are added in order, the camera's own motion taken out.
-
-    Attributes:
-        flow: (T,) float32, speed of what moves: root mean square, edges a second.
-        change: (T,) float32, difference from the frame before: root mean square, 0 to 255.
-    """
-
-    def __init__(self, times: Sequence[float], flow_hz: float):
-        self.times, self.flow_hz = times, flow_hz
-        self.flow, self.change = np.zeros((2, len(times)), np.float32)
-        self._estimate = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_ULTRAFAST)
-        self._group: list[Small] = []  # since the last flow, whose target is the first
-        self._frames = 0
-
-    def add(self, picture: Small) -> None:
-        """Compare the next frame with those before."""
-        times, group = self.times, self._group
-        group.append(picture)
-        self._frames += 1
-        start, index = self._frames - len(group), self._frames - 1
-        seconds = times[index] - times[start]
-        is_last = index == len(times) - 1
-        if len(group) < 2 or (seconds < 0.999 / self.flow_hz and not is_last):
-            return
-        moved: Any = self._estimate.calc(group[0][0], picture[0], cast(Any, None))
-        moved = moved[2::4, 2::4].reshape(-1, 2)  # (points, x and y): flow is smooth
-        camera = np.median(moved, axis=0)
-        speed = cv2.norm(moved - camera) / len(moved) ** 0.5 / max(picture[0].shape)
-        self.flow[start + 1 : index + 1] = speed / max(seconds, 1e-3)
-        for i in range(1, len(group)):
-            step = (times[start + i] - times[start + i - 1]) / max(seconds, 1e-9)
-            self.change[start + i] = _difference(group[i - 1], group[i], camera * step)
-        self._group = [picture]
 
 
 @dataclass(frozen=True)
@@ -62,85 +26,119 @@ class Signals:
     """Signals of T frames.
 
     Attributes:
+        change: (T,) float32, difference from the frame before, the camera's own shift taken out:
+            root mean square, 0 to 255.
         histograms: (T, 48) uint32, pixels for each level of Y, U and V.
-        small: Small images of all frames, or empty if there were too many.
+        small: Small images of all frames; None if there were too many.
     """
 
+    change: np.ndarray
     histograms: np.ndarray
-    small: Sequence[Small]
-    _motion: Motion
-
-    @cached_property
-    def motion(self) -> Motion:
-        """Flow and change; of kept images they are measured when first asked for."""
-        for picture in self.small:
-            self._motion.add(picture)
-        return self._motion
+    small: Planes | None
 
 
-def measure(
-    frames: Iterable[Any], times: Sequence[float], edge_px: int, flow_hz: float, keep: int
-) -> Signals:
-    """Measure every frame; the motion of kept images only when it is asked for.
+def measure(frames: Iterable[Any], count: int, edge_px: int, keep: int) -> Signals:
+    """Measure every frame.
 
     Args:
         frames: All `av.VideoFrame` in order.
-        times: The seconds of each.
+        count: How many they are.
         edge_px: Longer edge at which they are compared.
-        flow_hz: Optical flows a second at most.
         keep: Small images are kept if there are at most this many.
     """
-    small: list[Small] = []
     histograms: list[np.ndarray] = []
-    motion = Motion(times, flow_hz)
-    for picture in _downscaled(frames, edge_px):
-        if len(times) <= keep:
-            small.append(picture)
-        else:
-            motion.add(picture)
-        histograms.append(_histogram(picture))
-    return Signals(np.array(histograms), small, motion)
+    change = [np.zeros(1, np.float32)]
+    kept: list[Planes] = []
+    last: Planes | None = None  # frame of the stack before
+    for stack in _stacks(frames, edge_px):
+        histograms += _histograms(stack)
+        change.append(_change(stack if last is None else _join([last, stack])))
+        last = _stack_of(plane[-1:] for plane in stack)
+        if count <= keep:
+            kept.append(stack)
+    small = _join(kept) if kept else None
+    return Signals(np.concatenate(change), np.array(histograms, np.uint32), small)
 
 
-def _downscaled(frames: Iterable[Any], edge_px: int) -> Iterator[Small]:
+def _stack_of(planes: Iterable[np.ndarray]) -> Planes:
+    y, u, v = planes
+    return y, u, v
+
+
+def _join(stacks: Iterable[Planes]) -> Planes:
+    return _stack_of(map(np.concatenate, zip(*stacks, strict=True)))
+
+
+def _stacks(frames: Iterable[Any], edge_px: int) -> Iterator[Planes]:
+    """Scale frames down; yield some at a time."""
     from av.video.reformatter import VideoReformatter
 
-    reformatter, size = VideoReformatter(), None
+    reformatter = VideoReformatter()
+    stack: list[Planes] = []
+    width = height = 0
     for frame in frames:
-        if size is None:
-            scale = min(1.0, edge_px / max(frame.width, frame.height))
-            size = [max(_LEAST_PX, 2 * round(e * scale / 2)) for e in (frame.width, frame.height)]
-        shrunk = reformatter.reformat(
-            frame, *size, format="yuv420p", interpolation="FAST_BILINEAR", threads=1
-        )
-        yield _planes(shrunk)
+        if not width:
+            scale = min(1.0, edge_px / max(frame.width, frame.height)) / 2
+            edges = frame.width, frame.height
+            width, height = (max(_LEAST_PX, 2 * round(edge * scale)) for edge in edges)
+        if frame.format.name not in ("yuv420p", "yuvj420p"):
+            frame = reformatter.reformat(frame, format="yuv420p")
+        y, u, v = map(_pixels, frame.planes)
+        half = width // 2, height // 2
+        stack.append((_shrink(y, width, height), _shrink(u, *half), _shrink(v, *half)))
+        if len(stack) == _STACK:
+            yield _stack_of(map(np.stack, zip(*stack, strict=True)))
+            stack = []
+    if stack:
+        yield _stack_of(map(np.stack, zip(*stack, strict=True)))
 
 
-def _planes(frame: Any) -> Small:
-    y, u, v = (
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in frame.planes
-    )
-    return np.ascontiguousarray(y), np.ascontiguousarray(u), np.ascontiguousarray(v)
+def _pixels(plane: Any) -> np.ndarray:
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
 
 
-def _histogram(small: Small) -> np.ndarray:
-    return np.concatenate(
-        [cv2.calcHist([plane], [0], None, [_BINS], [0, 256]).reshape(-1) for plane in small]
-    ).astype(np.uint32)
+def _shrink(plane: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Average 2 x 2 pixels as long as three or more become one, against noise; interpolate."""
+    while plane.shape[0] >= 3 * height and plane.shape[1] >= 3 * width:
+        half = plane.shape[1] // 2, plane.shape[0] // 2
+        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
+    return cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _difference(before: Small, after: Small, shift: np.ndarray) -> float:
-    """Return the root mean square over Y, U and V together, `shift` (x, y) taken out."""
-    luma, *chroma = before
-    x, y = float(shift[0]), float(shift[1])
-    if max(abs(x), abs(y)) > 0.3:  # the chroma's own shift is half of it, and they are smooth
-        matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
-        luma = cv2.warpAffine(luma, matrix, luma.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-    return (
-        sum(
-            cv2.norm(a, b, cv2.NORM_L2SQR) / a.size
-            for a, b in zip((luma, *chroma), after, strict=True)
-        )
-        ** 0.5
-    )
+def _histograms(stack: Planes) -> list[np.ndarray]:
+    """Return (48,) counts of each frame; one call a frame counts all planes."""
+    levels = [(plane >> 4) + np.uint8(_LEVELS * i) for i, plane in enumerate(stack)]
+    flat = np.concatenate([plane.reshape(len(plane), -1) for plane in levels], axis=1)
+    bins = len(stack) * _LEVELS
+    return [cv2.calcHist([row], [0], None, [bins], [0, bins]).reshape(-1) for row in flat]
+
+
+def _change(stack: Planes) -> np.ndarray:
+    """Return (T - 1,) root mean squares over Y, U and V together."""
+    luma, *chroma = (plane.astype(np.float32) for plane in stack)
+    squares = _residual(luma[:-1], luma[1:])
+    for plane in chroma:
+        difference = plane[1:] - plane[:-1]
+        squares = squares + _dot(difference, difference) / difference[0].size
+    return np.sqrt(squares)
+
+
+def _residual(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return (T,) mean squares of what one shift of the camera doesn't explain.
+
+    The shift is the least-squares solution of `difference = x * gradient_x + y * gradient_y`,
+    which holds up to about a pixel of these small images.
+    """
+    total = before + after
+    dx = (total[:, 1:-1, 2:] - total[:, 1:-1, :-2]) / 4
+    dy = (total[:, 2:, 1:-1] - total[:, :-2, 1:-1]) / 4
+    dt = (after - before)[:, 1:-1, 1:-1]
+    xx, xy, yy, xt, yt = (_dot(a, b) for a, b in ((dx, dx), (dx, dy), (dy, dy), (dx, dt), (dy, dt)))
+    determinant = np.maximum(xx * yy - xy * xy, 1e-3 * (xx * yy + 1))
+    x, y = (yy * xt - xy * yt) / determinant, (xx * yt - xy * xt) / determinant
+    return np.maximum(_dot(dt, dt) - x * xt - y * yt, 0) / dt[0].size
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("nij,nij->n", a, b)

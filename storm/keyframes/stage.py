@@ -22,7 +22,7 @@ class KeyframesStage(Stage[Keyframes]):
 
     name: ClassVar[str] = "keyframes"
     row: ClassVar[type] = Keyframes
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     videos: VideoStage
     selector: SelectorConfig

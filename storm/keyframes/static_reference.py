@@ -8,11 +8,12 @@ replacement: with half of the image moving it finds the wrong shift.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from storm.keyframes.signals import Planes
 
 _FINE = tuple((dy / 2, dx / 2) for dy in range(-2, 3) for dx in range(-2, 3))
 
@@ -39,21 +40,27 @@ def register_to_reference(frames: np.ndarray, reach_px: int) -> Registration:
     luma = np.ascontiguousarray(smooth[..., 0])
     coarse = whole_pixel_shifts(luma, luma[0], reach_px)
     moved = np.stack([_move(f, s) for f, s in zip(smooth, coarse, strict=True)])
-    from_first = np.abs(moved - moved[0]).mean((1, 2, 3))
-    nearest = np.argsort(from_first, kind="stable")[: max(5, len(frames) // 6)]
+    from_first = _mean(np.abs(moved - moved[0]).reshape(len(moved), -1))
+    nearest = np.argsort(from_first, kind="stable")[: min(max(5, len(frames) // 6), 15)]
     reference = np.median(moved[nearest], axis=0)
 
     margin = reach_px + 1
     inner = (slice(margin, -margin), slice(margin, -margin))
-    residual = np.abs(moved - reference).mean(3)
-    tolerance = 3 * float(np.median(residual)) + 2
+    residual = _mean(np.abs(moved - reference))
+    tolerance = 3 * float(np.median(residual[:, ::2, ::2])) + 2
     weights = 1 / (1 + (residual / tolerance) ** 2)
     fine = _half_pixel_shifts(moved, reference, weights, inner)
     for i in np.flatnonzero(fine.any(1)):
         moved[i] = _move(smooth[i], coarse[i] + fine[i])
-    excess = np.abs(moved - reference)[:, inner[0], inner[1]].mean(3) - tolerance / 2
-    difference = np.maximum(excess, 0).mean((1, 2))
+        residual[i] = _mean(np.abs(moved[i] - reference))
+    excess = np.maximum(residual[:, inner[0], inner[1]] - tolerance / 2, 0)
+    difference = _mean(excess.reshape(len(moved), -1))
     return Registration(difference, coarse + fine)
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Return the means over the last axis: a product is many times faster than numpy's mean."""
+    return values @ np.full(values.shape[-1], 1 / values.shape[-1], values.dtype)
 
 
 def whole_pixel_shifts(frames: np.ndarray, reference: np.ndarray, reach_px: int) -> np.ndarray:
@@ -97,9 +104,7 @@ def _move(image: np.ndarray, shift: np.ndarray | tuple[float, float]) -> np.ndar
     return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
-def distance_from_reference(
-    small: Sequence[tuple[np.ndarray, ...]], edge_px: int, reach: float
-) -> np.ndarray | None:
+def distance_from_reference(small: Planes, reach: float) -> np.ndarray | None:
     """Measure how far each frame is from the static reference that the clip returns to.
 
     A clip returns if it hardly ever leaves the state that it starts from, or if each quarter has a
@@ -107,20 +112,22 @@ def distance_from_reference(
     most expensive signal.
 
     Args:
-        small: Y, U and V of each frame.
-        edge_px: Longest edge at which frames are compared.
-        reach: Largest camera shift, as a share of that edge.
+        small: Y, U and V of all frames.
+        reach: Largest camera shift, as a share of the shorter edge.
 
     Returns:
         (T,) distances, or None if the clip returns to no state.
     """
-    if len(small) < 4:
+    luma, *chroma = small
+    if len(luma) < 4:
         return None
-    every = max(1, len(small) // 24)
-    distance = _differences(small[::every], edge_px, reach)
+    frames = np.stack([luma, *(plane.repeat(2, 1).repeat(2, 2) for plane in chroma)], axis=-1)
+    reach_px = max(2, round(reach * min(luma.shape[1:])))
+    every = max(1, len(luma) // 24)
+    distance = register_to_reference(frames[::every], reach_px).difference
     if not _returns(distance):
         return None
-    return distance if every == 1 else _differences(small, edge_px, reach)
+    return distance if every == 1 else register_to_reference(frames, reach_px).difference
 
 
 def _returns(distance: np.ndarray) -> bool:
@@ -129,17 +136,3 @@ def _returns(distance: np.ndarray) -> bool:
         return True
     quarters = np.array_split(distance, 4)
     return away > 0 and all(float(quarter.min()) < 0.15 * away for quarter in quarters)
-
-
-def _differences(small: Sequence[tuple[np.ndarray, ...]], edge_px: int, reach: float) -> np.ndarray:
-    height, width = small[0][0].shape
-    scale = min(1.0, edge_px / max(height, width))
-    size = (max(16, round(width * scale)), max(16, round(height * scale)))
-    frames = np.stack(
-        [
-            np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in planes], axis=-1)
-            for planes in small
-        ]
-    )
-    reach_px = max(2, round(reach * min(size)))
-    return register_to_reference(frames, reach_px).difference

@@ -11,7 +11,7 @@ from storm.benchmarks.benchmark import get_benchmark
 from storm.benchmarks.comparison import paired_bootstrap
 from storm.benchmarks.responses import read_responses
 from storm.benchmarks.scoring import aggregate, lines_of, score, summary_of
-from tests.bench.measure import Row, at_most, compare
+from tests.bench.measure import Pair, Row
 
 _SAID = (
     "A",
@@ -50,8 +50,7 @@ def scoring(folder: Path) -> Iterator[Row]:
         lines = [json.dumps(one) for one in lines_of(run)]
         return len(lines) + len(json.dumps(summary_of(run, aggregate(run))))
 
-    ratio = compare(whole, bare)
-    yield at_most("scoring", "scoring a file / reading and writing its JSON", ratio, 8)
+    yield Pair(name="scoring a file / reading and writing its JSON", a=whole, b=bare, at_most=8)
 
 
 def bootstrap(folder: Path) -> Iterator[Row]:
@@ -68,8 +67,12 @@ def bootstrap(folder: Path) -> Iterator[Row]:
             sum(values[draws.integers(0, 2700, (1000, 2700))].mean(1).sum() for _ in range(10))
         )
 
-    ratio = compare(lambda: paired_bootstrap(differences, videos), by_question)
-    yield at_most("bootstrap", "over videos / over single questions, 10,000 draws", ratio, 1)
+    yield Pair(
+        name="bootstrap of 10,000 draws: over videos / over single questions",
+        a=lambda: paired_bootstrap(differences, videos),
+        b=by_question,
+        at_most=1,
+    )
 
 
 CASES = (scoring, bootstrap)

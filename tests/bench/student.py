@@ -1,7 +1,7 @@
 """What the latent rollout costs against plain fine-tuning, a direct answer, a chain of thought.
 
 The text model of the student is large enough to be bound by arithmetic: 6 layers of width 384, 6
-query and 2 key heads of 64, 10.5 M parameters, fp32 on two threads. Prompts are text: the vision
+query and 2 key heads of 64, 10.5 M parameters, fp32 on one thread. Prompts are text: the vision
 encoder's part is the same on both sides of every row.
 """
 
@@ -19,7 +19,7 @@ from storm.student.attention import PromptKV, StepKV
 from storm.student.jacobi import latents_before_last_sweep
 from storm.student.rollout import run_prefix
 from storm.student.tiny.tiny import TextShape, VisionShape
-from tests.bench.measure import Row, at_least, at_most, beside, compare
+from tests.bench.measure import Figure, Pair, Row
 
 LAYERS, KEY_WIDTH = 6, 2 * 64
 TEXT = TextShape(layers=LAYERS, hidden=384, heads=6, key_heads=2, ffn=1152, max_tokens=8192)
@@ -28,7 +28,6 @@ ANSWER_TOKENS, THOUGHT_TOKENS, K = 2, 64, 8
 
 
 def _student(folder: Path, k: int = K) -> Student:
-    torch.set_num_threads(2)
     TinyConfig(text=TEXT, vision=VISION, latent=LatentConfig(k=k)).build(folder)
     student = Student.from_pretrained(folder)
     student.freeze_vision()
@@ -96,19 +95,15 @@ def stage_two(folder: Path) -> Iterator[Row]:
     for rows in (8, 1):
         latent, plain = (_batch(student, 512, rows, latents) for latents in (True, False))
         step, base = _step(student, latent, "rollout"), _step(student, plain, "none")
-        name = f"stage two, batch {rows}"
+        name = f"Stage II step / plain fine-tuning, batch {rows}"
         if rows == 1:
-            yield beside(name, "a step of Stage II / of plain fine-tuning", compare(step, base))
+            yield Pair(name=name, a=step, b=base)
             continue
-        yield at_most(
-            name, "a step of Stage II / of plain fine-tuning", compare(step, base, 4), 1.25
-        )
+        yield Pair(name=name, a=step, b=base, at_most=1.25, rounds=3)
         naive = _naive_step(student, [_batch(student, 512, 2, latents=True)] * (rows // 2))
-        yield at_least(
-            name, "a step by K + 1 full passes / of Stage II", compare(naive, step, 1), 7
-        )
+        yield Pair(name="K + 1 full passes / Stage II step", a=naive, b=step, at_least=7, rounds=1)
         student.gradient_checkpointing(True)
-        yield at_most(name, "the first, both with checkpointing", compare(step, base, 4), 1.2)
+        yield Pair(name=f"{name}, with checkpointing", a=step, b=base, at_most=1.2, rounds=3)
         student.gradient_checkpointing(False)
 
 
@@ -135,9 +130,12 @@ def memory(folder: Path) -> Iterator[Row]:
         step()  # AdamW's state is made by the first
         peaks[student.k] = _peak_bytes(step)
     prefix_copy = 2 * LAYERS * 2 * 2048 * KEY_WIDTH * 4
-    yield at_most("memory", "peak of a step with K = 8 / with K = 1", peaks[K] / peaks[1], 1.05)
+    ratio = peaks[K] / peaks[1]
+    yield Figure(name="memory: peak of a step with K = 8 / with K = 1", value=ratio, at_most=1.05)
     more = (peaks[K] - peaks[1]) / (K - 1) / prefix_copy
-    yield at_most("memory", "what a latent step adds / a copy of the prefix", more, 0.1)
+    yield Figure(
+        name="memory: what a latent step adds / a copy of the prefix", value=more, at_most=0.1
+    )
 
 
 def inference(folder: Path) -> Iterator[Row]:
@@ -151,17 +149,16 @@ def inference(folder: Path) -> Iterator[Row]:
 
         return call
 
-    for rows, target, rounds in ((1, 1.2, 5), (16, 1.1, 3)):
+    for rows, target, rounds in ((1, 1.1, 7), (16, 1.1, 3)):
         batch = _batch(student, 2048, rows, latents=True)
         latent = answers(batch, "latent", ANSWER_TOKENS)
         direct = answers(batch, "direct", ANSWER_TOKENS)
-        name = f"answer, batch {rows}"
-        ratio = compare(latent, direct, rounds)
-        yield at_most(name, "prefill + 8 latents + answer / direct answer", ratio, target)
+        name = f"answer with 8 latents / direct answer, batch {rows}"
+        yield Pair(name=name, a=latent, b=direct, at_most=target, rounds=rounds)
         if rows == 1:
             thought = answers(batch, "direct", THOUGHT_TOKENS + ANSWER_TOKENS)
-            ratio = compare(thought, latent, rounds)
-            yield beside(name, "with 64 tokens of thought / with 8 latents, in all", ratio)
+            name = "answer with 64 tokens of thought / with 8 latents, batch 1"
+            yield Pair(name=name, a=thought, b=latent, rounds=rounds)
 
 
 def _prefilled(student: Student) -> tuple[PromptKV, torch.Tensor, torch.Tensor]:
@@ -186,19 +183,27 @@ def after_prefill(folder: Path) -> Iterator[Row]:
     def token(state: torch.Tensor) -> torch.Tensor:
         return student.embed_ids(student.model.lm_head(state).argmax(2))
 
-    ratio = compare(lambda: think(THOUGHT_TOKENS, token), lambda: think(K, student.head))
-    yield at_least("after prefill", "64 tokens of thought / 8 latents", ratio, 6)
+    yield Pair(
+        name="after prefill: 64 tokens of thought / 8 latents",
+        a=lambda: think(THOUGHT_TOKENS, token),
+        b=lambda: think(K, student.head),
+        at_least=6,
+    )
 
-    student = _with_k(student, 24)
+    many = _with_k(student, 24)
     slots = positions[:, :, :24]
     how = Jacobi(3)
 
     def sweep() -> None:
-        latents = latents_before_last_sweep(student, prefix, hidden, slots, how)
-        student.trunk(latents, slots, None, StepKV(prefix))
+        latents = latents_before_last_sweep(many, prefix, hidden, slots, how)
+        many.trunk(latents, slots, None, StepKV(prefix))
 
-    ratio = compare(lambda: think(24, student.head), sweep)
-    yield at_least("after prefill", "24 latents in turn / by 3 Jacobi sweeps", ratio, 2.5)
+    yield Pair(
+        name="after prefill: 24 latents in turn / by 3 Jacobi sweeps",
+        a=lambda: think(24, student.head),
+        b=sweep,
+        at_least=2.5,
+    )
 
 
 CASES = (stage_two, memory, inference, after_prefill)

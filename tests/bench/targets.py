@@ -18,7 +18,7 @@ from storm.artifacts.make import execute
 from storm.artifacts.store import Store
 from storm.latent_targets.dataset import Targets
 from storm.runtime import Runtime
-from tests.bench.measure import Row, at_least, at_most, compare
+from tests.bench.measure import Figure, Pair, Row
 
 MILLION, BATCH, SHARDS = 1_000_000, 256, 4
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -83,16 +83,22 @@ def loader(folder: Path) -> Iterator[Row]:
         return total(block.view(torch.int64) for block in targets.blocks)
 
     assert read() == total(plain)
-    ratio = compare(lambda: total(plain), read)
-    yield at_least("targets read", "memory-mapped bytes / targets of the same bytes", ratio, 0.8)
+    yield Pair(
+        name="targets: memory-mapped bytes / targets of the same bytes",
+        a=lambda: total(plain),
+        b=read,
+        at_least=0.8,
+    )
 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", OPEN, str(folder)]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     opened, grown_mb, rows = map(float, found.stdout.split())
     assert rows == MILLION
-    yield at_most("million opened", f"seconds to open {MILLION:,} targets", opened, 1.5)
-    yield at_most("and shuffled", "MB of its own memory, with an epoch's order", grown_mb, 200)
+    yield Figure(name="targets: seconds to open a million", value=opened, at_most=1.5)
+    yield Figure(
+        name="targets: MB of a million opened, with an epoch's order", value=grown_mb, at_most=200
+    )
 
 
 def growth(folder: Path) -> Iterator[Row]:
@@ -111,17 +117,19 @@ def growth(folder: Path) -> Iterator[Row]:
 
     _, small = drive(100, "small")
     whole, large = drive(10_000, "large")
-    yield at_most("driver's memory", "at 10,000 items / at 100", large / small, 1.1)
+    yield Figure(name="driver's memory at 10,000 items / at 100", value=large / small, at_most=1.1)
     os.environ["PYTHONPATH"] = environment["PYTHONPATH"]  # children of this process too
     more, cached = chain(10_100), chain(10_000)
     began = time.perf_counter()
     execute(more, Store(folder / "large"), Runtime())
     added = time.perf_counter() - began
-    yield at_most("100 more", "adding 100 to 10,000 cheap items / making all", added / whole, 1.5)
+    yield Figure(
+        name="adding 100 to 10,000 cheap items / making all", value=added / whole, at_most=1.5
+    )
     began = time.perf_counter()
     execute(cached, Store(folder / "large"), Runtime())
     found = time.perf_counter() - began
-    yield at_most("nothing more", "finding 10,000 sealed / making all", found / whole, 0.02)
+    yield Figure(name="finding 10,000 items sealed / making all", value=found / whole, at_most=0.02)
 
 
 CASES = (loader, growth)

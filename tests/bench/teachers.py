@@ -9,7 +9,7 @@ from pathlib import Path
 from storm.llm_client import ChatConfig
 from storm.thought_prompts.base import TeacherSetup
 from storm.thought_prompts.endpoint import EndpointTeacher
-from tests.bench.measure import Row, at_least, at_most
+from tests.bench.measure import Figure, Row
 from tests.support.scripted_server import Act, ScriptedServer, says
 from tests.support.teacher_requests import teacher_request, valid_reply
 
@@ -36,13 +36,19 @@ def in_flight(folder: Path) -> Iterator[Row]:
         together = ask(64, "together", REQUESTS)
         assert server.most_flying == 64
         alone = ask(1, "alone", ALONE)
-        yield at_least("64 in flight", "one request at a time / 64 in flight", alone / together, 16)
+        yield Figure(
+            name="requests: seconds of one at a time / of 64 in flight",
+            value=alone / together,
+            at_least=16,
+        )
         before = server.requests
         again = ask(64, "together", REQUESTS)
         sent = (server.requests - before) / REQUESTS
-        yield at_most("restart", "requests of a second start / of the first", sent, 0)
-        yield at_most(
-            "cached answers", "time of the second start / of the first", again / together, 1
+        yield Figure(name="requests of a second start / of the first", value=sent, at_most=0)
+        yield Figure(
+            name="requests: seconds of a second start / of the first",
+            value=again / together,
+            at_most=1,
         )
 
 

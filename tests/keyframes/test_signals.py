@@ -1,10 +1,11 @@
 """Peaks, cuts and the signals they are found in."""
 
+import cv2
 import numpy as np
 
 from storm.keyframes.peaks import Peak, apart, find_peaks, smoothed
 from storm.keyframes.shots import find_cuts
-from storm.keyframes.signals import _histogram
+from storm.keyframes.signals import _change, _histograms
 from storm.keyframes.static_reference import distance_from_reference
 
 
@@ -38,7 +39,8 @@ def test_smoothing_keeps_place_and_sum():
 
 def test_a_picture_of_one_colour_counts_all_its_pixels():
     black = np.zeros((256, 256), np.uint8)
-    counts = _histogram((black, black[::2, ::2], black[::2, ::2])).reshape(3, 16)
+    counts = _histograms((black[None], black[None, ::2, ::2], black[None, ::2, ::2]))
+    counts = counts[0].reshape(3, 16)
     assert counts[:, 0].tolist() == [65536, 16384, 16384]
     assert counts.sum() == 65536 + 2 * 16384
 
@@ -56,18 +58,30 @@ def test_cuts_are_found_and_a_fade_and_a_flash_are_none():
     assert find_cuts(flash) == []
 
 
-def planes(frames: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    return [(f, f[::2, ::2] // 2 + 64, f[::2, ::2] // 3 + 80) for f in frames]
+def planes(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return frames, frames[:, ::2, ::2] // 2 + 64, frames[:, ::2, ::2] // 3 + 80
+
+
+def test_a_shift_of_the_camera_is_no_change():
+    ground = np.random.default_rng(0).uniform(0, 255, (120, 160)).astype(np.float32)
+    ground = cv2.GaussianBlur(ground, (0, 0), 8)
+    ground = (ground - ground.min()) / np.ptp(ground) * 255
+    shifted = np.stack([ground[40:80, 40 + x : 104 + x] for x in (0, 1)]).astype(np.uint8)
+    still = np.zeros((2, 20, 32), np.uint8)
+    moved = shifted.copy()
+    moved[1, 10:20, 10:20] += 60
+    assert _change((shifted, still, still))[0] < 1
+    assert _change((moved, still, still))[0] > 5
 
 
 def test_rest_is_what_a_clip_comes_back_to_again_and_again():
     rng = np.random.default_rng(0)
-    ground = np.kron(rng.integers(40, 200, (9, 16)), np.ones((5, 5))).astype(np.uint8)
+    ground = np.kron(rng.integers(40, 200, (10, 16)), np.ones((5, 5))).astype(np.uint8)
     back = np.stack([ground] * 48)
     back[np.arange(48) % 6 > 2, 10:30, 20:50] = 250
-    distance = distance_from_reference(planes(back), 64, 0.1)
+    distance = distance_from_reference(planes(back), 0.1)
     assert distance is not None
     assert ((distance > distance.max() / 2) == (np.arange(48) % 6 > 2)).all()
     away = back.copy()
     away[24:, 5:40, 5:70] = 255 - ground[5:40, 5:70]  # it stays another picture
-    assert distance_from_reference(planes(away), 64, 0.1) is None
+    assert distance_from_reference(planes(away), 0.1) is None
