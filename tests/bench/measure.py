@@ -78,13 +78,14 @@ class Pair(Target):
     clock: Callable[[], float] = time.process_time
 
     def measure(self) -> Result:
-        """Measure both sides in turn, after a warm-up of each.
+        """Measure both sides in turn, after a warm-up of each unless there is only one round.
 
         Returns:
             The ratio of the minima; the range reaches to the quartiles of the pairs' ratios.
         """
-        self.a()
-        self.b()
+        if self.rounds > 1:
+            self.a()
+            self.b()
         pairs: list[tuple[float, float]] = []
         while True:
             pairs += [(self._seconds(self.a), self._seconds(self.b)) for _ in range(self.rounds)]
