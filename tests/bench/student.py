@@ -149,7 +149,7 @@ def inference(folder: Path) -> Iterator[Row]:
 
         return call
 
-    for rows, target, rounds in ((1, 1.1, 7), (16, 1.1, 3)):
+    for rows, target, rounds in ((1, 1.1, 7), (16, 1.1, 2)):
         batch = _batch(student, 2048, rows, latents=True)
         latent = answers(batch, "latent", ANSWER_TOKENS)
         direct = answers(batch, "direct", ANSWER_TOKENS)
