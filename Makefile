@@ -2,7 +2,7 @@
 # make quick        unit tests             make test    unit and integration tests: what CI runs
 # make long         trainings, kill loops  make lint    what pre-commit and CI check
 # make bench        ratios of one run      make docs    the site, into site/
-# make study        an hour: more arms     make base    makes the shell game's base again, 15 minutes
+# make study        more arms              make base    makes the shell game's base again
 # make experiments  hours of CPU: what garbled scripts cost
 VENV := .venv
 BIN := $(VENV)/bin

@@ -47,7 +47,7 @@ def run(
     opened = Run.open(root, profile, overrides)
     for title in (target, *refresh):
         opened.graph.find(title)  # what is wrong is refused before Prefect loads
-    if refresh or not _is_cached(target, opened):
+    if refresh or not _show_cached(target, opened):
         from flows.run import own_server, pipeline_flow
 
         try:
@@ -78,13 +78,16 @@ def command(target: str) -> None:
     typer.run(main)
 
 
-def _is_cached(target: str, run: Run) -> bool:
-    """Print the stages of a complete target; one with anything to do needs a flow."""
+def _show_cached(target: str, run: Run) -> bool:
+    """Print the stages of a target with nothing to do; return False if it needs a flow."""
     from flows.console import Console
     from flows.targets import cached_stages, graph_of
+    from storm.artifacts.seal import leftovers
 
     graph = graph_of(run, target)
     if len(cached_stages(graph, run.store)) < len(graph):
+        return False
+    if any(leftovers(stage.artifact(run.store)) for stage in graph):  # of a killed run
         return False
     console = Console()
     for stage in graph:

@@ -17,7 +17,7 @@ from prefect.states import Cancelled, Completed, State
 from flows.console import Console
 from flows.slots import Slots
 from flows.targets import cached_stages
-from storm.artifacts.make import make_shard, seal
+from storm.artifacts.make import clean_up, make_shard, seal
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
 from storm.pipeline.graph import Graph
@@ -50,6 +50,8 @@ class Maker:
         """Submit the tasks of every stage; return their futures for the caller to wait for."""
         futures: list[PrefectFuture[Any]] = []
         last_task: dict[int, PrefectFuture[Any]] = {}  # by id(stage)
+        for stage in graph:
+            clean_up(stage, self.store)
         cached = {id(stage) for stage in cached_stages(graph, self.store)}
         for rank, stage in enumerate(graph):
             upstream = [last_task[id(needed)] for needed in stage.inputs.values()]
@@ -80,8 +82,8 @@ class Maker:
             if stage.fingerprint() in self.failed:
                 return Cancelled(name="NotStarted", message="another shard of the stage failed")
             on_event = self.console.follow(stage, number)
-            if takes_every_gpu:  # and their memory
-                self.children.end_idle()
+            if takes_every_gpu:
+                self.children.end_idle()  # a model that one keeps takes GPU memory
             try:
                 make_shard(
                     stage,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from storm.artifacts.make import clean_up
 from storm.artifacts.stage import Stage
-from storm.artifacts.status import status
+from storm.artifacts.status import Status, status
 from storm.artifacts.store import Store
 from storm.evaluation.evaluations import EvaluationStage
 from storm.evaluation.latency import LatencyStage
@@ -26,13 +25,14 @@ def graph_of(run: Run, target: str) -> Graph:
 
 
 def cached_stages(graph: Graph, store: Store) -> list[Stage[Any]]:
-    """Return the stages with nothing to do; leftovers of killed runs are deleted.
+    """Return the stages that are complete, with all that they need; nothing on disk changes.
 
     A stage is made again with its inputs: where one is made again, its rows may change.
     """
+    known: dict[int, Status] = {}
     cached: dict[int, Stage[Any]] = {}
     for stage in graph:
-        clean_up(stage, store)
-        if status(stage, store).complete and cached.keys() >= set(map(id, stage.inputs.values())):
+        inputs_are_cached = cached.keys() >= set(map(id, stage.inputs.values()))
+        if inputs_are_cached and status(stage, store, known).complete:
             cached[id(stage)] = stage
     return list(cached.values())

@@ -154,7 +154,7 @@ class ThoughtVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFeatures:
-    """Output of the student's frozen vision tower and merger for one video's sampled frames.
+    """Output of the student's frozen vision encoder and merger for one video's sampled frames.
 
     Attributes:
         id: The video.

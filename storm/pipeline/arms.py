@@ -22,7 +22,7 @@ from storm.videos.stage import VideoStage
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Videos, their features, and the base whose vision tower made those."""
+    """Videos, their features, and the base whose vision encoder made those."""
 
     base: TrainingStage
     videos: VideoStage
@@ -32,7 +32,7 @@ class TrainingData:
 def build_features(
     config: PipelineConfig, base: TrainingStage, videos: VideoStage, sampling: FrameSampling
 ) -> VideoFeaturesStage:
-    """Return the stage that encodes videos with the base's vision tower."""
+    """Return the stage that encodes videos with the base's vision encoder."""
     return VideoFeaturesStage(
         videos=videos,
         base=base,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PatchClassifier(nn.Module):
-    """Two linear heads on the vision tower's tokens; each row uses the head of its kind."""
+    """Two linear heads on the vision encoder's tokens; each row uses the head of its kind."""
 
     def __init__(self, student: Student, classes: dict[str, int]):
         super().__init__()
@@ -45,7 +45,7 @@ class PatchClassifier(nn.Module):
             data: The name of the head, frames (B, 2, H, W, 3), labels (B,).
         """
         head, frames, labels = data
-        # all patches as one video: the tower sees one temporal patch at a time anyway
+        # all patches as one video: the encoder sees one temporal patch at a time anyway
         pixels = self.student.pixels([frames.reshape(-1, *frames.shape[2:])])
         (tokens,) = self.student.features(pixels)
         logits = self.heads[head](tokens.unflatten(0, (len(labels), -1)).mean(1)).float()
@@ -56,7 +56,7 @@ class PatchClassifier(nn.Module):
 
 
 class VisionObjective(Objective):
-    """Train the vision tower and merger; the language model is frozen."""
+    """Train the vision encoder and merger; the language model is frozen."""
 
     def __init__(self, phase: VisionPhase, spec: TrainingSpec, student: Student):
         clips = load_base_clips(CurriculumFiles.model_validate(spec.curriculum), spec.work_dir)
@@ -94,7 +94,7 @@ def _pair_label(pair: tuple[int, int] | None, world: World) -> int:
 
 
 class TextObjective(Objective):
-    """Train the language model and embeddings; the frozen tower encodes each video once."""
+    """Train the language model and embeddings; the frozen encoder encodes each video once."""
 
     def __init__(self, phase: TextPhase, spec: TrainingSpec, student: Student):
         files = CurriculumFiles.model_validate(spec.curriculum)

@@ -28,7 +28,7 @@ class CurriculumFiles(FrozenModel):
 
 
 class VisionPhase(PhaseConfig):
-    """Vision tower: classify the ball's place or the swapped pair in one temporal patch."""
+    """Vision encoder: classify the ball's place or the swapped pair in one temporal patch."""
 
     batch_divisor: ClassVar[int] = 4
     reads: ClassVar[Literal["rows", "curriculum"]] = "curriculum"

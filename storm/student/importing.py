@@ -7,23 +7,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 
 from storm.artifacts.hash_cache import cached_sha256_tree
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.student.files import require_folder
 from storm.student.latent_head import LatentConfig
 
 
-class PretrainedConfig(BaseModel):
+class PretrainedConfig(FrozenModel):
     """A transformers folder. If it is missing that is an error, never a random model.
 
     Attributes:
         path: The folder, or `package:folder` for one that an installed package brings.
         revision: Of the download, for the record.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["pretrained"] = "pretrained"
     path: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.videos.decoding.sampling import FrameSampling
 
@@ -13,10 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class LatentConfig(BaseModel):
+class LatentConfig(FrozenModel):
     """The latent span: fixed when a student is made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     k: int = Field(default=8, ge=0)  # latent steps between question and answer
     head: Literal["identity", "rms", "mlp"] = "identity"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import Field, PositiveInt
+
+from storm.config import FrozenModel
 
 if TYPE_CHECKING:
     from storm.student.student import Student
@@ -32,10 +34,8 @@ Linear = Literal[
 LINEAR: tuple[Linear, ...] = get_args(Linear)  # all of a layer of the language model
 
 
-class Lora(BaseModel):
+class Lora(FrozenModel):
     """A change of rank `r` to each target's weight, scaled by alpha / r."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     r: PositiveInt = 64
     alpha: PositiveInt = 64

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import PositiveInt
 
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.student.attention_map import AttentionMap
 from storm.student.example import Example, VideoTokens, prompt_of
@@ -92,7 +93,7 @@ class Reply:
     attention: AttentionMap | None
 
 
-class AnswerConfig(BaseModel):
+class AnswerConfig(FrozenModel):
     """How questions are answered.
 
     Attributes:
@@ -102,8 +103,6 @@ class AnswerConfig(BaseModel):
         sweeps: Parallel Jacobi sweeps instead of the K steps, for `latent`.
         reasoning_prompt: A line after the prompt, for `cot`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Mode = "latent"
     max_new_tokens: PositiveInt | None = None

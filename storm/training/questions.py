@@ -28,7 +28,7 @@ class TrainingQuestion:
 
     Attributes:
         sample: The question.
-        features: Its video as the student's vision tower encodes it.
+        features: Its video as the student's vision encoder encodes it.
         hidden_size: The width of the student's tokens.
         target: (K, hidden); None if the training has no targets.
         seed: Seed of the option orders.

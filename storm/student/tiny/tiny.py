@@ -6,16 +6,15 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
+from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.student.latent_head import LatentConfig
 
 
-class TextShape(BaseModel):
+class TextShape(FrozenModel):
     """Sizes of the text model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: PositiveInt = 4
     hidden: PositiveInt = 128
@@ -27,10 +26,8 @@ class TextShape(BaseModel):
     initializer_range: PositiveFloat = 0.02
 
 
-class VisionShape(BaseModel):
+class VisionShape(FrozenModel):
     """Sizes of the vision encoder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: PositiveInt = 2
     hidden: PositiveInt = 96
@@ -43,10 +40,8 @@ class VisionShape(BaseModel):
     max_frame_pixels: PositiveInt = 256 * 256  # larger frames are scaled down; none is scaled up
 
 
-class TinyConfig(BaseModel):
+class TinyConfig(FrozenModel):
     """Weights are drawn from `seed`; nothing is downloaded."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["tiny_random"] = "tiny_random"
     family: Literal["qwen3_vl", "qwen2_5_vl", "qwen3_5"] = "qwen3_vl"

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from storm.config import LETTERS
+from storm.config import LETTERS, FrozenModel
 from storm.errors import DataError
 from storm.videos.questions.rows import Entry
 
@@ -30,10 +28,8 @@ class RawQuestion:
     split: str | None  # as the file says, if it does
 
 
-class Columns(BaseModel):
+class Columns(FrozenModel):
     """Which column (or key) of the file holds what."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = "id"
     video: str = "video"

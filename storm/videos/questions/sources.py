@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from storm.artifacts.hash_cache import cached_sha256
-from storm.config import Split
+from storm.config import FrozenModel, Split
 from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, VideoSample
 from storm.videos.decoding.container import detect_container
@@ -42,10 +42,8 @@ class QuestionSet(NamedTuple):
     images: int  # entries about an image: they are left out and not rejected
 
 
-class QuestionSource(BaseModel):
+class QuestionSource(FrozenModel):
     """Questions about videos under one root, wherever their entries come from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     questions: str  # where the entries are
     root: str | None = None  # folder of the videos; None: that of the questions
