@@ -30,11 +30,13 @@ if TYPE_CHECKING:  # the only list of the public names: `_modules` reads it too
     from storm.student.interventions import Mean as Mean
     from storm.student.interventions import Noise as Noise
     from storm.student.interventions import Oracle as Oracle
+    from storm.student.interventions import Patch as Patch
     from storm.student.interventions import Permute as Permute
     from storm.student.interventions import Reinsert as Reinsert
     from storm.student.interventions import RemoveAll as RemoveAll
     from storm.student.interventions import Replace as Replace
     from storm.student.interventions import Swap as Swap
+    from storm.student.interventions import Sweeps as Sweeps
     from storm.student.interventions import Truncate as Truncate
     from storm.student.interventions import Zero as Zero
     from storm.student.jacobi import Jacobi as Jacobi

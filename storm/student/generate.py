@@ -25,7 +25,8 @@ class Answer:
     Attributes:
         token_ids: Without the end of the turn.
         token_probabilities: Of each token, and of the end of the turn if it was chosen.
-        latents: (K, d) as rolled out, before any intervention; None for a direct answer.
+        latents: (K, d) as rolled out, a patch put in, before what else an intervention does; None
+            for a direct answer.
         confidence: Probability of the first answer token.
         attention: Of the first answer token, if it was requested.
     """
@@ -144,14 +145,17 @@ def roll_out_latents(
         The latents as rolled out, (B, K, d).
     """
     first_position = state.position
+    change = intervention or Intervention()
+    sweeps = change.sweeps if sweeps is None else sweeps
     if sweeps is None:
-        latents = _take_steps(student, state)
+        latents = _take_steps(student, state, change)
         unread = latents[:, -1:]
     else:
         slots = state.next_positions(student.k)
-        latents = unread = latents_before_last_sweep(
-            student, state.prompt, state.hidden, slots, Jacobi(sweeps)
+        latents = latents_before_last_sweep(
+            student, state.prompt, state.hidden, slots, Jacobi(sweeps), change.feed
         )
+        latents = unread = change.feed(latents, 0)
     end_id = student.prompts.latent_ids[2]
     end_marker = student.embed_ids(prompts.ids.new_full((len(prompts), 1), end_id))
     if intervention is None:
@@ -170,13 +174,13 @@ def roll_out_latents(
     return latents
 
 
-def _take_steps(student: LatentModel, state: DecodeState) -> torch.Tensor:
+def _take_steps(student: LatentModel, state: DecodeState, change: Intervention) -> torch.Tensor:
     """Return the latents (B, K, d), one after another; all but the last are read."""
     latents: list[torch.Tensor] = []
     for i in range(student.k):
         if i:
             state.read(student, latents[-1])
-        latents.append(student.head(state.hidden))
+        latents.append(change.feed(student.head(state.hidden), i))
     return torch.cat(latents, 1) if latents else state.hidden[:, :0]
 
 
@@ -220,6 +224,10 @@ def _check_request(
         raise ConfigError(f"expected mode 'latent' for an intervention, found {intervention!r}")
     if mode == "direct" and sweeps is not None:
         raise ConfigError(f"expected mode 'latent' for Jacobi sweeps, found {sweeps = }")
+    if sweeps is not None and intervention is not None and intervention.sweeps is not None:
+        raise ConfigError(
+            f"expected one number of Jacobi sweeps, found {sweeps = } and {intervention!r}"
+        )
     if intervention is not None and intervention.hides_video and not student.adapter.can_hide:
         raise ConfigError(
             "expected a family that keeps what it read only in keys and values to hide the video "

@@ -1,8 +1,9 @@
 """Interventions on the latents between question and answer, for a whole batch at once.
 
-The student rolls out as always. Then `apply` returns what replaces its latents, and the span is
-read in again before the answer. `Reinsert` is the no-op that shows this is exact.
-`parse_intervention` makes one from its name in a profile or on the command line.
+While the student rolls out, `feed` may change what it reads at a step, and the rollout goes on from
+there. Then `apply` returns what replaces its latents, and the span is read in again before the
+answer. `Reinsert` is the no-op that shows this is exact. `parse_intervention` makes one from its
+name in a profile or on the command line.
 """
 
 from __future__ import annotations
@@ -28,10 +29,27 @@ class Intervention:
     Attributes:
         hides_video: Hide the video from the end marker and the answer; the latents still saw it.
         hides_latents: Hide the latents from the end marker and the answer, whose positions stay.
+        sweeps: Jacobi sweeps that find the latents; None: K steps, or as `generate` is told.
     """
 
     hides_video = False
     hides_latents = False
+    sweeps: int | None = None
+
+    def feed(self, latents: torch.Tensor, first: int) -> torch.Tensor:
+        """Return what the rollout reads in the place of its latents, and goes on from.
+
+        Args:
+            latents: The rows' latents of the slots from `first` (counted from 0) on, (B, n, d).
+            first: The first of these slots; K steps ask slot by slot, a sweep for all at once.
+
+        Returns:
+            (B, n, d).
+
+        Raises:
+            DataError: If the intervention does not fit the batch.
+        """
+        return latents
 
     def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return what replaces the rows' latents.
@@ -68,19 +86,20 @@ class Zero(Intervention):
 
 
 @dataclass(frozen=True, eq=False)
-class Replace(Intervention):
-    """Given vectors: (K, d) for every row, or (B, K, d), e.g. a donor's latents."""
+class GivenLatents(Intervention):
+    """Base class of those that put in given latents: (K, d) for every row, or (B, K, d)."""
 
     latents: torch.Tensor
 
-    def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Return what replaces the latents; see `Intervention.apply`."""
-        if self.latents.shape not in (latents.shape, latents.shape[1:]):
+    def given(self, rows: int, k: int, width: int) -> torch.Tensor:
+        """Return the given latents (rows, k, width); raise DataError if they are others."""
+        shape = (rows, k, width)
+        if self.latents.shape not in (shape, shape[1:]):
             raise DataError(
-                f"expected latents {tuple(latents.shape)} or {tuple(latents.shape[1:])} to put in, "
+                f"expected latents {shape} or {shape[1:]} to put in, "
                 f"found {tuple(self.latents.shape)}"
             )
-        return self.latents.to(latents).expand_as(latents)
+        return self.latents.expand(shape)
 
     def of_rows(self, rows: Sequence[int]) -> Intervention:
         """Return it for these rows; see `Intervention.of_rows`."""
@@ -95,8 +114,57 @@ class Replace(Intervention):
 
 
 @dataclass(frozen=True, eq=False)
+class Replace(GivenLatents):
+    """Given vectors, e.g. a donor's latents."""
+
+    def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what replaces the latents; see `Intervention.apply`."""
+        rows, k, width = latents.shape
+        return self.given(rows, k, width).to(latents)
+
+
+@dataclass(frozen=True, eq=False)
 class Mean(Replace):
     """The mean latents (K, d) of other questions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patch(GivenLatents):
+    """One latent of a donor, z_`slot` (1 to K), put in at its step; the rollout goes on from it.
+
+    Latents before the slot are the row's own, those after it follow from the donor's: what the
+    answer says tells whether that one latent held a state and whether later steps updated it.
+    """
+
+    slot: int
+
+    def __post_init__(self) -> None:
+        k = self.latents.shape[-2]
+        if not 1 <= self.slot <= k:
+            raise DataError(f"expected a slot of 1 to {k} to patch, found {self.slot}")
+
+    def feed(self, latents: torch.Tensor, first: int) -> torch.Tensor:
+        """Return the donor's latent at the slot; see `Intervention.feed`."""
+        rows, count, width = latents.shape
+        place = self.slot - 1 - first
+        if not 0 <= place < count:
+            return latents
+        given = self.given(rows, self.latents.shape[-2], width).to(latents)
+        own = torch.arange(count, device=latents.device)[:, None] != place
+        return torch.where(own, latents, given[:, self.slot - 1 : self.slot])
+
+    def apply(self, latents: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the latents of the patched rollout; see `Intervention.apply`."""
+        rows, k, width = latents.shape
+        self.given(rows, k, width)  # a donor with another K is refused
+        return latents
+
+
+@dataclass(frozen=True)
+class Sweeps(Intervention):
+    """Latents found by fewer Jacobi sweeps than steps; K of them change nothing."""
+
+    sweeps: int  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @dataclass(frozen=True)
@@ -220,9 +288,21 @@ _PLAIN: dict[str, Callable[[], Intervention]] = {
     "hide_latents": HideLatents,
     "noise": Noise,
 }
-_NUMBERED: dict[str, Callable[[int], Intervention]] = {"noise": Noise, "truncate": Truncate}
-_OF_OTHERS = ("mean", "swap")
-NAMES = ("none", *_PLAIN, "noise:SEED", "truncate:N", *_OF_OTHERS)
+_NUMBERED: dict[str, Callable[[int], Intervention]] = {
+    "noise": Noise,
+    "truncate": Truncate,
+    "sweeps": Sweeps,
+}
+# the same, for those made of other questions' latents
+_OF_OTHERS: dict[str, Callable[[torch.Tensor], Intervention]] = {
+    "mean": lambda others: Mean(_mean(others)),
+    "swap": Replace,
+}
+_NUMBERED_OF_OTHERS: dict[str, Callable[[torch.Tensor, int], Intervention]] = {"patch": Patch}
+NAMES = (
+    *("none", *_PLAIN, "noise:SEED", "truncate:N", "sweeps:T"),
+    *(*_OF_OTHERS, "patch:I"),
+)
 
 
 def parse_intervention(name: str, others: torch.Tensor | None = None) -> Intervention | None:
@@ -231,33 +311,40 @@ def parse_intervention(name: str, others: torch.Tensor | None = None) -> Interve
     Args:
         name: One of `NAMES`, an entry point of `storm.interventions`, or an import path. The last
             two are called without arguments.
-        others: Latents (N, K, d) of other questions; `mean` averages them, `swap` hands them out
-            by row.
+        others: Latents (N, K, d) of other questions; `mean` averages them, `swap` and `patch:I`
+            hand them out by row.
 
     Raises:
         ConfigError: If there is no such intervention, it can't be made, or it needs `others`.
+        DataError: If `patch:I` names a slot that the others don't have.
     """
     kind, colon, number = name.partition(":")
+    numbered = bool(colon) and number.isdecimal()
     if name == "none":
         return None
     if name in _PLAIN:
         return _PLAIN[name]()
-    if colon and kind in _NUMBERED and number.isdecimal():
+    if numbered and kind in _NUMBERED:
         return _NUMBERED[kind](int(number))
-    if name not in _OF_OTHERS:
-        import_path = colon and kind not in {*_PLAIN, *_NUMBERED, *_OF_OTHERS}
-        if not import_path and name not in plugins.names("storm.interventions"):
-            raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
-        return _component(name)
-    if others is None:
-        raise ConfigError(
-            f"expected latents of other questions for the intervention {name!r}, found none: "
-            "it needs a whole question set, not one question"
-        )
-    if name == "swap":
-        return Replace(others)
+    if name in _OF_OTHERS or (numbered and kind in _NUMBERED_OF_OTHERS):
+        if others is None:
+            raise ConfigError(
+                f"expected latents of other questions for the intervention {name!r}, found none: "
+                "it needs a whole question set, not one question"
+            )
+        if numbered:
+            return _NUMBERED_OF_OTHERS[kind](others, int(number))
+        return _OF_OTHERS[name](others)
+    ours = {*_PLAIN, *_NUMBERED, *_OF_OTHERS, *_NUMBERED_OF_OTHERS}
+    import_path = colon and kind not in ours
+    if not import_path and name not in plugins.names("storm.interventions"):
+        raise ConfigError(f"expected an intervention of {', '.join(NAMES)}, found {name!r}")
+    return _component(name)
+
+
+def _mean(others: torch.Tensor) -> torch.Tensor:
     mean = others.float().cpu().numpy().mean(0)  # torch's sum rounds by device and threads
-    return Mean(torch.from_numpy(mean))
+    return torch.from_numpy(mean)
 
 
 def _component(name: str) -> Intervention:

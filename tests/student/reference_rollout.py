@@ -7,6 +7,7 @@ and token ids.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
@@ -67,22 +68,55 @@ def _qwen2_5_positions(student: Student, example: Example, ids: torch.Tensor) ->
     return torch.cat(parts, 1)[:, None]
 
 
+Feed = Callable[[torch.Tensor, int], torch.Tensor]
+
+
 def rollout(
     student: Student, example: Example, feed: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Answer loss (mean over its tokens) and latents (K, d); `feed` (K, d) is fed if given."""
-    start, pad, end = student.prompts.latent_ids
-    prompt = torch.from_numpy(student.prompts.layout(example).ids)
+    latents, fed = _steps(student, example, lambda z, i: z if feed is None else feed[None, i])
     assert example.answer is not None
     answer = torch.tensor(student.prompts.answer_ids(example.answer))
+    hidden = _answer(student, example, fed, answer)
+    loss = torch.nn.functional.cross_entropy(student.model.lm_head(hidden[:-1]).float(), answer)
+    return loss, torch.cat(latents, 1)[0] if latents else hidden[:0]
+
+
+def patched(
+    student: Student, example: Example, donor: torch.Tensor, slot: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is read as latents (K, d) and the first answer token's probabilities (vocabulary).
+
+    `donor` (K, d) gives z_slot, counted from 1.
+    """
+    _, fed = _steps(student, example, lambda z, i: donor[None, i] if i == slot - 1 else z)
+    hidden = _answer(student, example, fed, torch.tensor([], dtype=torch.long))
+    return torch.cat(fed, 1)[0], student.model.lm_head(hidden[-1]).float().softmax(0)
+
+
+def _steps(
+    student: Student, example: Example, feed: Feed
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Each slot's latent and what is fed for it, (1, 1, d) each."""
+    start, pad, _ = student.prompts.latent_ids
+    prompt = torch.from_numpy(student.prompts.layout(example).ids)
     one = prompt.new_tensor
     latents: list[torch.Tensor] = []
     fed: list[torch.Tensor] = []
     for i in range(student.k):
         ids = torch.cat([prompt, one([start]), one([pad] * i)])
         latents.append(student.head(_full(student, example, ids, fed)[:, -1:]))
-        fed.append(latents[-1] if feed is None else feed[None, i : i + 1])
-    ids = torch.cat([prompt, one([start]), one([pad] * student.k), one([end]), answer])
-    hidden = _full(student, example, ids, fed)[0, -len(answer) - 1 : -1]
-    loss = torch.nn.functional.cross_entropy(student.model.lm_head(hidden).float(), answer)
-    return loss, torch.cat(latents, 1)[0] if latents else hidden[:0]
+        fed.append(feed(latents[-1], i).view(1, 1, -1))
+    return latents, fed
+
+
+def _answer(
+    student: Student, example: Example, fed: list[torch.Tensor], answer: torch.Tensor
+) -> torch.Tensor:
+    """Last hidden states (answer + 1, d) of the end marker and of each answer token."""
+    start, pad, end = student.prompts.latent_ids
+    prompt = torch.from_numpy(student.prompts.layout(example).ids)
+    span = prompt.new_tensor([start, *[pad] * student.k, end])
+    ids = torch.cat([prompt, span, answer])
+    return _full(student, example, ids, fed)[0, -len(answer) - 1 :]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from student_helpers import K, answer_logits, confidences, gap, generated, latents_of
 
-from storm.errors import ConfigError
+from storm.errors import ConfigError, DataError
 from storm.student import (
     Example,
     HideLatents,
@@ -15,12 +15,14 @@ from storm.student import (
     Mean,
     Noise,
     Oracle,
+    Patch,
     Permute,
     Reinsert,
     RemoveAll,
     Replace,
     Student,
     Swap,
+    Sweeps,
     Truncate,
     Zero,
 )
@@ -104,6 +106,7 @@ def test_the_video_is_hidden_from_the_answer(student: Student, examples: list[Ex
         Oracle(),
         HideVideo(),
         HideLatents(),
+        Sweeps(2),
     ],
     ids=lambda done: type(done).__name__,
 )
@@ -158,6 +161,7 @@ def test_interventions_are_made_by_name(student: Student, examples: list[Example
         "oracle": Oracle(),
         "hide_video": HideVideo(),
         "hide_latents": HideLatents(),
+        "sweeps:3": Sweeps(3),
     }
     assert parse_intervention("none") is None
     for name, made in expected.items():
@@ -167,13 +171,17 @@ def test_interventions_are_made_by_name(student: Student, examples: list[Example
     assert isinstance(swap, Replace)
     assert gap(mean.latents, own.mean(0)) == 0
     assert gap(swap.latents, own) == 0
+    patch = parse_intervention(f"patch:{K}", own)
+    assert isinstance(patch, Patch)
+    assert (patch.slot, gap(patch.latents, own)) == (K, 0)
     known = {name.partition(":")[0] for name in NAMES}
-    assert known == {"none", "mean", "swap", *(n.partition(":")[0] for n in expected)}
-    for wrong in ("zeros", "truncate", "truncate:-1", "zero:1", "noise:x", ""):
+    assert known == {"none", "mean", "swap", "patch", *(n.partition(":")[0] for n in expected)}
+    for wrong in ("zeros", "truncate", "truncate:-1", "zero:1", "noise:x", "patch", "swap:1", ""):
         with pytest.raises(ConfigError, match="expected an intervention of none, keep, zero"):
             parse_intervention(wrong)
-    with pytest.raises(ConfigError, match="a whole question set"):
-        parse_intervention("swap")
+    for needy in ("swap", "mean", "patch:1"):
+        with pytest.raises(ConfigError, match="a whole question set"):
+            parse_intervention(needy)
 
 
 def test_swap_of_a_batch_is_given_latents(student: Student, examples: list[Example]):
@@ -181,3 +189,61 @@ def test_swap_of_a_batch_is_given_latents(student: Student, examples: list[Examp
     swapped = generated(student, examples, Swap([1, 2, 0]))
     given = generated(student, examples, Replace(own[[1, 2, 0]]))
     assert gap(confidences(swapped), confidences(given)) == 0
+
+
+def test_a_patch_leaves_what_came_before_and_changes_what_comes_after(
+    student: Student, examples: list[Example]
+):
+    own = latents_of(generated(student, examples))
+    donors = own[[1, 2, 0]]
+    for slot in range(1, K + 1):
+        found = generated(student, examples, Patch(donors, slot))
+        latents = latents_of(found)
+        assert gap(latents[:, : slot - 1], own[:, : slot - 1]) < VALUES
+        assert gap(latents[:, slot - 1], donors[:, slot - 1]) == 0
+        if slot < K:
+            assert gap(latents[:, slot:], own[:, slot:]) > 1e-3
+        assert gap(confidences(found), confidences(generated(student, examples))) > 1e-5
+    whole = generated(student, examples, Patch(own, 2))
+    assert gap(latents_of(whole), own) < VALUES, "one's own latent changes nothing"
+
+
+def test_a_patch_of_a_batch_is_that_of_its_rows(student: Student, examples: list[Example]):
+    donors = latents_of(generated(student, examples))[[1, 2, 0]]
+    of_all = Patch(donors, 2)
+    for row, found in enumerate(generated(student, examples, of_all)):
+        (alone,) = generated(student, [examples[row]], of_all.of_rows([row]))
+        assert found.token_ids == alone.token_ids
+        assert abs(found.confidence - alone.confidence) < VALUES
+    one = generated(student, examples, Patch(donors[0], 2))
+    assert all(gap(a.latents[1], donors[0, 1]) == 0 for a in one if a.latents is not None)
+
+
+def test_sweeps_over_a_patched_span_reach_the_patched_rollout(
+    student: Student, examples: list[Example]
+):
+    donors = latents_of(generated(student, examples))[[1, 2, 0]]
+    patch, batch = Patch(donors, 2), student.collate(examples)
+    steps = student.generate(batch, intervention=patch, max_new_tokens=6)
+    swept = student.generate(batch, intervention=patch, max_new_tokens=6, sweeps=K)
+    assert gap(latents_of(swept), latents_of(steps)) < 2e-5
+    assert gap(confidences(swept), confidences(steps)) < 2e-5
+
+
+def test_a_patch_that_does_not_fit_is_refused(student: Student, examples: list[Example]):
+    donors = latents_of(generated(student, examples))
+    for slot in (0, K + 1):
+        with pytest.raises(DataError, match=f"a slot of 1 to {K} to patch, found {slot}"):
+            Patch(donors, slot)
+    shorter, narrower, fewer = donors[:, :2], donors[..., :8], donors[:2]
+    for wrong in (shorter, narrower, fewer):
+        with pytest.raises(DataError, match="to put in, found"):
+            generated(student, examples, Patch(wrong, 2))
+
+
+def test_sweeps_are_asked_for_once(student: Student, examples: list[Example]):
+    batch = student.collate(examples)
+    with pytest.raises(ConfigError, match=r"sweeps = 2 and Sweeps\(sweeps=3\)"):
+        student.generate(batch, sweeps=2, intervention=Sweeps(3))
+    with pytest.raises(ConfigError, match="at least one sweep"):
+        student.generate(batch, intervention=Sweeps(0))

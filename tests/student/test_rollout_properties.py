@@ -25,7 +25,16 @@ from student_helpers import (
     tolerance,
 )
 
-from storm.student import Example, Gradient, Jacobi, LatentConfig, Reinsert, Student
+from storm.student import (
+    Example,
+    Gradient,
+    Jacobi,
+    LatentConfig,
+    Patch,
+    Reinsert,
+    Student,
+    Sweeps,
+)
 
 ANSWERS = ("B", "left of it", "cup 3 then 1", "a")
 # the same draws each time, as a tolerance must not fail one run in a thousand; none is shrunk
@@ -221,3 +230,42 @@ def test_inference_is_training(loaded: Student, drawn: list[Row], k: int, sweeps
     latents = gap(torch.stack(found), trained)
     near(student, f"inference, {sweeps = }", max(latents, confidence))
     assert [a.token_ids for a in kept] == [a.token_ids for a in plain]
+
+
+@pytest.mark.integration
+@same_draws
+@given(several_rows, st.sampled_from([4, 1, 2]), st.data())
+def test_a_patched_rollout_is_full_passes_with_the_donors_latent(
+    loaded: Student, drawn: list[Row], k: int, data: st.DataObject
+):
+    student = with_k(loaded, k)
+    examples = examples_of(student, drawn)
+    slot = data.draw(st.integers(1, k))
+    donors = torch.stack([e.targets for e in reversed(examples)])
+    found = student.generate(student.collate(examples), intervention=Patch(donors, slot))
+    for example, donor, answer in zip(examples, donors, found, strict=True):
+        with torch.no_grad():
+            read, chances = reference.patched(student, example, donor, slot)
+        assert answer.latents is not None
+        assert answer.token_ids[:1] in ((), (int(chances.argmax()),))
+        confidence = abs(answer.confidence - float(chances.max()))
+        near(student, f"patch:{slot} of {k}", max(gap(answer.latents, read), confidence))
+        assert gap(answer.latents[slot - 1], donor[slot - 1]) == 0
+
+
+@pytest.mark.integration
+@same_draws
+@given(several_rows, latent_counts, st.integers(1, 9))
+def test_sweeps_as_an_intervention_are_the_sweeps_of_generate(
+    loaded: Student, drawn: list[Row], k: int, sweeps: int
+):
+    """K of them, or more, are the K steps."""
+    student = with_k(loaded, k)
+    batch = student.collate(examples_of(student, drawn))
+    changed = student.generate(batch, max_new_tokens=4, intervention=Sweeps(sweeps))
+    asked = student.generate(batch, max_new_tokens=4, sweeps=None if sweeps >= k else sweeps)
+    confidence = max(abs(a.confidence - b.confidence) for a, b in zip(changed, asked, strict=True))
+    pairs: list[Any] = [(a.latents, b.latents) for a, b in zip(changed, asked, strict=True)]
+    latents = max(gap(a, b) for a, b in pairs)
+    near(student, f"{sweeps} sweeps of {k}", max(latents, confidence))
+    assert [a.token_ids for a in changed] == [a.token_ids for a in asked]
