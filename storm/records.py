@@ -31,6 +31,7 @@ class VideoSample:
         question: The question, without its options.
         options: Texts of the options, without letters; empty for an open question.
         answer: A letter (A is `options[0]`) if there are options, else a text.
+        cluster: Intervals take the questions of one cluster for dependent; empty for the video's.
     """
 
     id: str
@@ -41,8 +42,10 @@ class VideoSample:
     question: str
     options: tuple[str, ...]
     answer: str
+    cluster: str = ""
 
     def __post_init__(self):
+        object.__setattr__(self, "cluster", self.cluster or self.video_id)
         for name in ("id", "question", "answer"):
             text = getattr(self, name)
             if not text or (name != "id" and not text.strip()):
@@ -221,6 +224,7 @@ class Prediction:
         id: Unique; made of question_id and intervention, never parsed.
         question_id: The question.
         video_id: Its video.
+        cluster: The question's cluster (see VideoSample).
         intervention: What was done to the latents.
         response: All the text that was generated.
         predicted: The letter extracted from the response; empty if there is none.
@@ -232,6 +236,7 @@ class Prediction:
     id: str
     question_id: str
     video_id: str
+    cluster: str
     intervention: str
     response: str
     predicted: str
@@ -306,7 +311,7 @@ class Score:
         measure: What the value is a share of.
         condition: The intervention on the latents.
         value: 0 to 1.
-        low: Lower end of the 95 % interval, clustered by video.
+        low: Lower end of the 95 % interval, clustered as the questions are.
         high: Upper end of it.
         n: Number of questions.
         seed: Seed of the interval's resampling.

@@ -35,8 +35,8 @@ def finite(shape: Any, dtype: np.dtype[Any]) -> st.SearchStrategy[np.ndarray]:
 def video_samples(draw: st.DrawFn) -> records.VideoSample:
     options = tuple(draw(st.lists(TEXT, max_size=5)))
     answer = draw(st.sampled_from(records.LETTERS[: len(options)]) if options else NAME)
-    texts = [draw(t) for t in (NAME, TEXT, TEXT, TEXT, NAME)]
-    names = ("id", "video_id", "video_path", "video_sha256", "question")
+    texts = [draw(t) for t in (NAME, TEXT, TEXT, TEXT, NAME, TEXT)]
+    names = ("id", "video_id", "video_path", "video_sha256", "question", "cluster")
     split: Any = draw(st.sampled_from(SPLITS))
     return records.VideoSample(
         **dict(zip(names, texts, strict=True)), split=split, options=options, answer=answer
@@ -280,7 +280,7 @@ def test_digests_never_change() -> None:
     """Item keys hang on them: if this fails, every artifact out there is made again."""
     latents = np.arange(6, dtype=np.float32).reshape(2, 3)
     target = records.LatentTarget(id="ä", latents=latents)
-    golden = "26434466b9200fb5836ab70c6f1fb699fc2bf98d72d45e2988b037a75dc45ab8"
+    golden = "4420f0e736d08dfd93a951d4539933ad225b1730667821dec66bb5ff08ab1268"
     assert digest_of(records.VideoSample(**GOOD)) == golden
     golden = "9724759fe4782f237015935e58c4e2dcc59c36dbb30d62b20e601ff796dfb915"
     assert digest_of(target) == golden

@@ -128,7 +128,7 @@ def _results(run: ScoredRun, task: str, members: Sequence[ScoredResponse]) -> di
         scores = [response.score or 0.0 for response in responses]
         value = printed.get(f"{task}/{metric}", percentage(scores)) if responses else "N/A"
         results[f"{metric},{_FILTER}"] = value
-        error = clustered_error(scores, [response.video_id for response in responses])
+        error = clustered_error(scores, [response.cluster for response in responses])
         results[f"{metric}_stderr_clustered,{_FILTER}"] = "N/A" if isnan(error) else error
     return results
 

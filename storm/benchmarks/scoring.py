@@ -157,12 +157,12 @@ def _parts(scored: Sequence[ScoredResponse]) -> dict[str, dict[str, list[ScoredR
 
 def _estimate(scored: Sequence[ScoredResponse], weights: Sequence[float] | None = None) -> Estimate:
     counted = [
-        (response.score, response.video_id, weight)
+        (response.score, response.cluster, weight)
         for response, weight in zip(scored, weights or [1.0] * len(scored), strict=True)
         if response.score is not None and weight > 0
     ]
-    scores, videos, kept = zip(*counted, strict=True) if counted else ((), (), ())
-    return Estimate(*clustered_interval(scores, videos, kept), len(scores))
+    scores, clusters, kept = zip(*counted, strict=True) if counted else ((), (), ())
+    return Estimate(*clustered_interval(scores, clusters, kept), len(scores))
 
 
 def lines_of(run: ScoredRun) -> Iterator[dict[str, Any]]:

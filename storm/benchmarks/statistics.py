@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Z95 = 1.959963984540054
+_ROUNDING = 1e-20  # a variance below it is one of 0
 
 
 def cluster_index(clusters: Sequence[str]) -> np.ndarray:
@@ -24,13 +25,14 @@ def clustered_interval(
     """Return the share of `correct` and its 95 % interval; one cluster's questions are dependent.
 
     Wilson's interval at the effective sample size: n over the design effect, which comes from the
-    cluster-robust variance, and at most n. At 0 or 1, where that variance is 0, each cluster
-    counts once.
+    cluster-robust variance, and at most that of independent questions. Where that variance is 0,
+    as at 0 or 1 and for one cluster, each cluster counts once. Weights count as Kish says: n equal
+    ones as n, unequal ones as fewer.
 
     Args:
         correct: 0 to 1 for each question.
         clusters: Each question's cluster.
-        weights: Positive; None: all alike.
+        weights: Positive, of any scale; None: all alike.
 
     Returns:
         (share, low, high); NaN for no questions.
@@ -40,13 +42,16 @@ def clustered_interval(
         return math.nan, math.nan, math.nan
     values = np.asarray(correct, dtype=float)
     shares = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
-    shares = shares * (n / shares.sum())  # mean 1
-    p = float((shares * values).sum()) / n
+    p = float(np.clip((shares * values).sum() / shares.sum(), values.min(), values.max()))
     member = cluster_index(clusters)
     sums = np.bincount(member, weights=shares * (values - p))
     m = len(sums)
-    variance = float((sums**2).sum()) * (m / (m - 1) if m > 1 else 1.0) / n**2
-    effective = float(m) if variance == 0 else min(float(n), p * (1 - p) / variance)
+    variance = float((sums**2).sum()) * (m / (m - 1) if m > 1 else 1.0) / shares.sum() ** 2
+    effective = (
+        _kish(np.bincount(member, weights=shares))
+        if variance < _ROUNDING
+        else min(_kish(shares), p * (1 - p) / variance)
+    )
     center = (p + Z95**2 / (2 * effective)) / (1 + Z95**2 / effective)
     half = (
         Z95
@@ -54,6 +59,11 @@ def clustered_interval(
         / (1 + Z95**2 / effective)
     )
     return p, max(0.0, min(p, center - half)), min(1.0, max(p, center + half))
+
+
+def _kish(weights: np.ndarray) -> float:
+    """Return how many equal weights say as much: (sum w)^2 / sum w^2, from 1 to their number."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def clustered_error(scores: Sequence[float], clusters: Sequence[str]) -> float:

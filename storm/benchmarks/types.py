@@ -53,7 +53,7 @@ class BenchmarkQuestion:
 
     id: str  # stable and unique within the benchmark
     task: str  # the sub-task; the benchmark's name if it has none
-    video_id: str  # questions of one video count as dependent; the id if the video is unknown
+    video_id: str  # the id if the video is unknown
     answer: str  # the scorer compares with it: a letter, a line, yes or no
     groups: tuple[tuple[str, str], ...] = ()  # (axis, value): the breakdowns it is counted in
     doc: Mapping[str, Any]  # the data set's own columns
@@ -61,6 +61,10 @@ class BenchmarkQuestion:
     clip_seconds: tuple[float, float] | None = None  # start and end; None: the whole video
     frames_fps: float | None = None  # frames per second of a folder, in order of their names
     subtitle: Path | None = None  # a .srt file
+    cluster: str = ""  # questions of one are dependent; '' becomes the video's id
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cluster", self.cluster or self.video_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +180,18 @@ class ScoredResponse:
         return self.question.video_id
 
     @property
+    def cluster(self) -> str:
+        """The question's cluster."""
+        return self.question.cluster
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is left after cleaning."""
         return not self.response
 
 
 class Estimate(NamedTuple):
-    """A share with its 95 % interval, clustered by video."""
+    """A share with its 95 % interval, clustered as the questions are."""
 
     value: float  # 0 to 1; NaN for no questions
     low: float

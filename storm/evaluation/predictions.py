@@ -35,6 +35,7 @@ class PredictionsStage(Stage[Prediction]):
 
     name: ClassVar[str] = "predictions"
     row: ClassVar[type] = Prediction
+    version: ClassVar[int] = 2  # with the questions' clusters
 
     checkpoint: Stage[Checkpoint]
     videos: VideoStage
@@ -150,6 +151,7 @@ def _prediction(
         id=prediction_id(sample.id, intervention),
         question_id=sample.id,
         video_id=sample.video_id,
+        cluster=sample.cluster,
         intervention=intervention,
         response=response,
         predicted=predicted,

@@ -69,7 +69,7 @@ class ResultsStage(Stage[Score]):
         interventions = dict.fromkeys(row.intervention for row in rows)
         for intervention in sorted(interventions, key=lambda name: name != NO_INTERVENTION):
             changed = [row for row in rows if row.intervention == intervention]
-            clusters = [row.video_id for row in changed]
+            clusters = [row.cluster for row in changed]
             accuracy = clustered_interval([row.correct for row in changed], clusters)
             yield self._score(arm, "accuracy", intervention, accuracy, len(changed))
             if any(row.donor_answer for row in changed):

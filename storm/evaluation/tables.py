@@ -27,14 +27,15 @@ def _cells(number: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def differences(comparisons: Sequence[Difference]) -> Table:
-    """Return differences between runs in points of accuracy, and which are significant."""
+    """Return differences between runs in points of accuracy, and what may be said of them."""
     rows: Table = [
-        ("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "significant")
+        ("first", "second", "difference", "95 % interval", "p", "p (Holm)", "n", "verdict")
     ]
-    for d in comparisons:
+    for one in comparisons:
+        d = one.found
         interval = f"{100 * d.low:+.1f} to {100 * d.high:+.1f}"
         numbers = (f"{100 * d.value:+.1f}", interval, f"{d.p:.4f}", f"{d.p_holm:.4f}", str(d.n))
-        rows.append((d.first, d.second, *numbers, "yes" if d.significant else "no"))
+        rows.append((one.first, one.second, *numbers, d.verdict))
     return rows
 
 

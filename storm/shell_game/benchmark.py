@@ -8,7 +8,7 @@ from typing import Any
 from storm.benchmarks.benchmark import Benchmark
 from storm.benchmarks.sets.custom import LETTER_SCORERS, STUDENT_PROMPTS, CustomQuestions
 from storm.benchmarks.types import DatasetLocation, LoadedQuestions
-from storm.shell_game.scene import World, question, sample_scenes
+from storm.shell_game.scene import World, question, sample_scenes, script_text
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class ShellQuestions(CustomQuestions):
                 "question": text,
                 "options": list(options),
                 "answer": answer,
+                "cluster": script_text(scene.start, scene.swaps),
             }
             questions.append(replace(self.question(id, "", doc), video=path))
         return LoadedQuestions(questions=tuple(questions), rejected=())

@@ -124,10 +124,15 @@ def _unit_hash(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
+def script_text(start: int, swaps: tuple[Pair | None, ...]) -> str:
+    """Return a script as text, the same for the same events: `script 3 13,24,-,12`."""
+    beats = ",".join("-" if p is None else f"{min(p)}{max(p)}" for p in swaps)
+    return f"script {start} {beats}"
+
+
 def split_of(start: int, swaps: tuple[Pair | None, ...]) -> Split:
     """Return the one split that a script belongs to."""
-    beats = ",".join("-" if p is None else f"{min(p)}{max(p)}" for p in swaps)
-    draw = _unit_hash(f"script {start} {beats}")
+    draw = _unit_hash(script_text(start, swaps))
     for split, share in SPLIT_SHARES.items():
         draw -= share
         if draw < 0:

@@ -14,7 +14,7 @@ from storm.artifacts.stage import Context, runtime_field
 from storm.artifacts.store import Store
 from storm.config import SPLITS, FrozenModel, Split
 from storm.records import VideoSample
-from storm.shell_game.scene import Scene, World, question, sample_scenes
+from storm.shell_game.scene import Scene, World, question, sample_scenes, script_text
 from storm.videos.stage import VideoStage
 
 
@@ -37,12 +37,12 @@ def write_video(path: Path, scene: Scene, world: World) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ShellVideos(VideoStage):
-    """One video and one question for each scene.
+    """One video and one question for each scene; videos of one script are a cluster.
 
     The truth is not stored: it follows from the seed.
     """
 
-    version: ClassVar[int] = 2  # of the encoder's preset
+    version: ClassVar[int] = 3  # with the questions' clusters
 
     world: World = World()
     seed: int = 0
@@ -83,6 +83,7 @@ class ShellVideos(VideoStage):
                 question=text,
                 options=options,
                 answer=answer,
+                cluster=script_text(scene.start, scene.swaps),
             )
 
     def blob_of(self, row: VideoSample) -> tuple[str, str]:

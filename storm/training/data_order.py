@@ -7,7 +7,9 @@ same rows in the same step.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -57,12 +59,15 @@ def shard_for_rank(rows: Sequence[int] | np.ndarray, rank: int, ranks: int) -> n
 def option_order(seed: int, question_id: str, number: int, options: int) -> tuple[int, ...]:
     """Return permutation `number` of a question's options: entry j is option j's old position.
 
-    Number 0 is the question as it was written.
+    Number 0 is the question as it was written. The first `options`! orders are all different;
+    after them the same ones follow again.
     """
-    if number == 0:
-        return tuple(range(options))
-    order = generator("options", seed, question_id, number).permutation(options)
-    return tuple(order.tolist())
+    left = number % math.factorial(options)
+    drawn = generator("options", seed, question_id)
+    orders: dict[tuple[int, ...], None] = {tuple(range(options)): None}  # as they were drawn
+    while len(orders) <= left:
+        orders.update(dict.fromkeys(map(tuple, drawn.random((64, options)).argsort(1).tolist())))
+    return next(itertools.islice(orders, left, None))
 
 
 def cyclic_derangement(ids: Sequence[str], seed: int) -> dict[str, str]:

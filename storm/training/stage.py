@@ -41,8 +41,8 @@ class TrainingStage(Stage[Checkpoint]):
     """A stage whose item is a trained student."""
 
     row: ClassVar[type] = Checkpoint
-    # 3: phases report their accuracy on validation questions and may end early
-    version: ClassVar[int] = 3
+    # 4: the option orders of one question don't repeat
+    version: ClassVar[int] = 4
     single_item: ClassVar[bool] = True
 
     phases: tuple[PhaseConfig, ...]

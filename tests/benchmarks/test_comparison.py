@@ -1,16 +1,19 @@
-"""Differences between runs: known answers, clusters, weights, corrections."""
+"""Differences between runs of a benchmark, and weighted intervals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storm.benchmarks.benchmark import get_benchmark
-from storm.benchmarks.comparison import compare, holm, paired_bootstrap
+from storm.benchmarks.comparison import compare
 from storm.benchmarks.scoring import ScoredRun, score
 from storm.benchmarks.statistics import clustered_error, clustered_interval
 from storm.benchmarks.types import AnsweredQuestion
 from storm.errors import DataError
+from storm.evaluation.tables import differences
 from tests.benchmarks.docs import doc_of
 
 
@@ -28,51 +31,6 @@ def run_of(responses: list[str], per_video: int = 1, scorer: str | None = None) 
     return score(benchmark, answered, scorer)
 
 
-def test_the_interval_is_that_of_the_normal_approximation_for_many_single_questions() -> None:
-    rng = np.random.default_rng(1)
-    differences = rng.choice([-1.0, 0.0, 1.0], 2000, p=[0.2, 0.5, 0.3])
-    value, low, high, p = paired_bootstrap(differences.tolist(), [str(n) for n in range(2000)])
-    half = 1.96 * differences.std() / 2000**0.5
-    assert value == pytest.approx(differences.mean())
-    assert (low, high) == pytest.approx((value - half, value + half), abs=0.003)
-    assert p < 0.001
-
-
-def test_questions_of_one_video_widen_the_interval() -> None:
-    rng = np.random.default_rng(2)
-    differences = np.repeat(rng.choice([-1.0, 1.0], 100, p=[0.45, 0.55]), 5).tolist()
-    _, low, high, _ = paired_bootstrap(differences, [f"v{n // 5}" for n in range(500)])
-    _, alone_low, alone_high, _ = paired_bootstrap(differences, [str(n) for n in range(500)])
-    assert (high - low) / (alone_high - alone_low) == pytest.approx(5**0.5, rel=0.1)
-
-
-def test_draws_are_seeded_and_weights_count() -> None:
-    differences, videos = [1.0, -1.0, 1.0, 0.0], ["a", "b", "c", "d"]
-    first = paired_bootstrap(differences, videos, draws=500)
-    assert first == paired_bootstrap(differences, videos, draws=500)
-    assert first != paired_bootstrap(differences, videos, draws=500, seed=1)
-    assert paired_bootstrap(differences, videos, [1, 3, 1, 1])[0] == pytest.approx(-1 / 6)
-    assert paired_bootstrap([0.0] * 4, videos) == (0.0, 0.0, 0.0, 1.0)
-    with pytest.raises(DataError, match="both runs answered"):
-        paired_bootstrap([], [])
-
-
-def test_a_null_difference_holds_about_as_often_as_it_may() -> None:
-    rng = np.random.default_rng(3)
-    videos = [f"v{n // 3}" for n in range(300)]
-    found = [
-        paired_bootstrap(rng.choice([-1.0, 0.0, 1.0], 300).tolist(), videos, draws=400)[3] < 0.05
-        for _ in range(200)
-    ]
-    assert 0.01 <= np.mean(found) <= 0.11
-
-
-def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
 def test_pairs_share_their_questions_and_one_level() -> None:
     runs = {
         "good": run_of(["A"] * 60),
@@ -82,9 +40,18 @@ def test_pairs_share_their_questions_and_one_level() -> None:
     found = {(one.first, one.second): one for one in compare(runs)}
     assert len(found) == 3
     one = found["good", "bad"]
-    assert (one.value, one.n, one.left_out, one.significant) == (1.0, 50, 10, True)
-    assert one.p_holm == pytest.approx(3 * one.p)
-    assert not found["good", "same"].significant
+    assert (one.found.value, one.found.n, one.left_out) == (1.0, 50, 10)
+    assert one.found.p_holm == pytest.approx(3 * one.found.p)
+    assert one.as_json()["verdict"] == "significant"
+    assert not found["good", "same"].found.significant
+
+
+def test_two_videos_give_no_verdict() -> None:
+    runs = {"good": run_of(["A"] * 60, per_video=30), "bad": run_of(["B"] * 60, per_video=30)}
+    (one,) = compare(runs)
+    assert one.found.p == 0.5
+    assert one.as_json()["verdict"] == "too few clusters (2 < 10) for a verdict"
+    assert differences([one])[1][-1] == one.found.verdict
 
 
 def test_runs_that_were_scored_otherwise_are_not_compared() -> None:
@@ -99,6 +66,36 @@ def test_weights_make_a_weighted_share_with_an_interval_around_it() -> None:
     value, low, high = clustered_interval(correct, videos, [1, 1, 3, 1])
     assert value == pytest.approx(0.5)
     assert low < value < high
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 9), st.floats(1e-6, 1e6)), min_size=1, max_size=40
+    )
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_any_weights_keep_a_share_and_its_interval_within_0_and_1(rows) -> None:
+    values, videos, weights = zip(*rows, strict=True)
+    names = [str(v) for v in videos]
+    share, low, high = clustered_interval(values, names, weights)
+    assert min(values) <= share <= max(values)
+    assert 0 <= low <= share <= high <= 1
+    assert share == pytest.approx(np.average(values, weights=weights))
+    every = clustered_interval([True] * len(rows), names, weights)
+    assert every[0] == every[2] == 1 > every[1]
+
+
+def test_a_question_of_almost_all_weight_counts_as_one() -> None:
+    names = [str(n) for n in range(50)]
+    alike = clustered_interval([True] * 50, names)
+    unequal = clustered_interval([True] * 50, names, [1e6, *[1.0] * 49])
+    assert unequal == pytest.approx(clustered_interval([True], ["0"]), abs=1e-3)
+    assert alike[1] > 0.9 > unequal[1]
+
+
+def test_one_video_says_as_much_as_one_question_that_it_holds() -> None:
+    _, low, high = clustered_interval([True, False, True] * 20, ["v"] * 60)
+    assert high - low > 0.7
 
 
 def test_the_clustered_error_is_the_plain_one_where_nothing_is_shared() -> None:

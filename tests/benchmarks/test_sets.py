@@ -152,7 +152,7 @@ def test_own_questions_and_the_shell_world(tmp_path: Path) -> None:
     folders.video(tmp_path / "clips/a.mp4")
     rows = [
         {"id": "1", "video": "a.mp4", "question": "What?", "options": ["x", "y"], "answer": "y"},
-        {"id": "2", "video": "a.mp4", "question": "Who?", "answer": "Ann"},
+        {"id": "2", "video": "a.mp4", "question": "Who?", "answer": "Ann", "cluster": "k"},
         {"id": "3", "video": "b.mp4", "question": "Who?", "answer": "Ann"},
         {"id": "4", "video": "c.mp4", "question": "Who?", "answer": "Ann", "split": "train"},
     ]
@@ -160,14 +160,15 @@ def test_own_questions_and_the_shell_world(tmp_path: Path) -> None:
     folders.as_json(tmp_path / "q.json", rows)
     source = DatasetLocation(where=str(tmp_path / "q.json"), videos=str(tmp_path / "clips"))
     loaded = get_benchmark("own").dataset.load(source)
-    assert [q.id for q in loaded.questions] == ["1", "2"]
+    assert [(q.id, q.cluster) for q in loaded.questions] == [("1", "a.mp4"), ("2", "k")]
     assert len(loaded.rejected) == 1
     run = score(get_benchmark("own"), map(AnsweredQuestion, loaded.questions, ["(B)", " ann\n"]))
-    assert [one.score for one in run.scored] == [1, 1]
+    assert [(one.score, one.cluster) for one in run.scored] == [(1, "a.mp4"), (1, "k")]
 
     shell = get_benchmark("shell")
     questions = dataclasses.replace(shell.dataset, count=2)  # type: ignore[type-var]
     loaded = questions.load(DatasetLocation(where=str(tmp_path / "shell")))
+    assert all(q.cluster.startswith("script ") for q in loaded.questions)
     made = [q.video.stat().st_mtime_ns for q in loaded.questions if q.video]
     again = questions.load(DatasetLocation(where=str(tmp_path / "shell")))
     assert [q.video.stat().st_mtime_ns for q in again.questions if q.video] == made

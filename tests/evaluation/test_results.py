@@ -86,7 +86,9 @@ def trained(val_accuracy: float | None) -> Any:
     return SimpleNamespace(rows=lambda store: [row])
 
 
-def arm(store: Store, name: str, val: float | None = None, **right: int) -> Told:
+def arm(
+    store: Store, name: str, val: float | None = None, scripts: int = VIDEOS, **right: int
+) -> Told:
     """Predictions of which `right[intervention]` are correct; swapped ones follow the donor."""
     rows = []
     for change, correct in right.items():
@@ -98,6 +100,7 @@ def arm(store: Store, name: str, val: float | None = None, **right: int) -> Told
                     id=f"test-{i}#{change}",
                     question_id=f"test-{i}",
                     video_id=f"test-{i}",
+                    cluster=f"script {i % scripts}",
                     intervention=change,
                     response=said,
                     predicted=said,
@@ -176,6 +179,21 @@ def test_the_rate_that_is_better_on_validation_videos_counts(
     pair = [high, low] if best_first else [low, high]
     found = as_json(score(store, [("direct", stage) for stage in pair]))
     assert found["arms"]["direct"]["accuracy"] == 0.3, "whatever the test videos say"
+
+
+def test_videos_of_one_script_say_less(store: Store) -> None:
+    found = as_json(
+        score(
+            store,
+            [
+                ("storm", arm(store, "storm", none=10)),
+                ("direct", arm(store, "direct", none=10, scripts=2)),
+            ],
+        )
+    )
+    own, shared = (found["arms"][name] for name in ("storm", "direct"))
+    assert own["accuracy"] == shared["accuracy"] == 1
+    assert shared["ci95"][0] < 0.5 < own["ci95"][0]
 
 
 def test_without_validation_videos_nothing_is_chosen(store: Store) -> None:

@@ -38,10 +38,32 @@ def test_a_batch_that_ranks_cannot_share_is_refused():
 
 def test_option_order_is_a_function_of_its_arguments_and_number_0_is_as_written():
     assert order.option_order(0, "q", 0, 4) == (0, 1, 2, 3)
-    orders = {order.option_order(0, "q", number, 4) for number in range(30)}
-    assert len(orders) > 12
-    assert all(sorted(o) == [0, 1, 2, 3] for o in orders)
-    assert order.option_order(0, "q", 3, 4) == order.option_order(0, "q", 3, 4)
+    first = [order.option_order(0, "q", number, 4) for number in range(24)]
+    assert first == [order.option_order(0, "q", number, 4) for number in range(24)]
+    assert first != [order.option_order(1, "q", number, 4) for number in range(24)]
+    assert first != [order.option_order(0, "r", number, 4) for number in range(24)]
+
+
+@pytest.mark.parametrize("options", [1, 2, 3, 4, 5])
+def test_no_option_order_comes_again_before_all_were_used(options):
+    everyone = list(itertools.permutations(range(options)))
+    for question in ("q0", "q1", "q2"):
+        drawn = [order.option_order(7, question, n, options) for n in range(2 * len(everyone))]
+        assert sorted(drawn[: len(everyone)]) == everyone
+        assert drawn[len(everyone) :] == drawn[: len(everyone)]
+
+
+def test_many_options_have_more_orders_than_anyone_draws():
+    drawn = {order.option_order(0, "q", number, 26) for number in range(100)}
+    assert len(drawn) == 100
+
+
+def test_every_option_order_is_as_likely():
+    """Order number 1 of many questions: any of the 5 that are not as written."""
+    drawn = [order.option_order(0, f"q{i}", 1, 3) for i in range(1000)]
+    counts = [drawn.count(one) for one in itertools.permutations(range(3))]
+    assert counts[0] == 0
+    assert all(150 < count < 250 for count in counts[1:])
 
 
 def test_the_answer_letter_follows_its_text():

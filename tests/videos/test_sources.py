@@ -36,6 +36,14 @@ def test_jsonl_gives_rows(root: Path):
     assert samples[0].video_sha256 != samples[1].video_sha256
 
 
+def test_a_cluster_is_what_its_column_says_or_the_video(root: Path):
+    source = lines(root, {}, {"id": "2", "cluster": "kitchen"}, {"id": "3", "cluster": ""})
+    assert [s.cluster for s in source.samples().samples] == ["a.mp4", "kitchen", "a.mp4"]
+    named = QuestionFile(questions=source.questions, columns={"cluster": "scene"})
+    with pytest.raises(DataError, match=r"'scene' \(columns.cluster\)"):
+        named.samples()
+
+
 def test_csv_of_ones_own_with_a_column_mapping(root: Path):
     path = root / "mine.csv"
     with path.open("w", newline="") as file:

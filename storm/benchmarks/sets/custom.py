@@ -56,6 +56,7 @@ class CustomQuestions:
             id=id,
             task=self.task,
             video_id=raw.video,
+            cluster=raw.cluster,
             answer=raw.answer,
             doc={**doc, "question": raw.question, "options": raw.options},
         )
@@ -79,6 +80,7 @@ def columns_of(sample: VideoSample) -> dict[str, Any]:
         "question": sample.question,
         "options": list(sample.options),
         "answer": sample.answer,
+        "cluster": sample.cluster,
     }
 
 

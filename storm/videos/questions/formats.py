@@ -26,6 +26,7 @@ class RawQuestion:
     options: tuple[str, ...]  # without letters
     answer: str  # a letter if there are options
     split: str | None  # as the file says, if it does
+    cluster: str  # '' for the video
 
 
 class Columns(FrozenModel):
@@ -37,6 +38,7 @@ class Columns(FrozenModel):
     options: str = "options"  # a JSON list, or texts separated by |
     answer: str = "answer"  # a letter, or an option's text
     split: str = "split"  # base, train, val or test
+    cluster: str = "cluster"  # questions of one cluster are dependent; empty for those of one video
 
 
 class EmbeddedVideo:
@@ -103,7 +105,15 @@ def by_columns(entry: Entry, columns: Columns) -> Iterator[RawQuestion]:
 
 
 def _question(
-    entry: Entry, id: Any, *, video: Any, question: Any, options: Any, answer: Any, split: Any
+    entry: Entry,
+    id: Any,
+    *,
+    video: Any,
+    question: Any,
+    options: Any,
+    answer: Any,
+    split: Any,
+    cluster: Any = None,
 ) -> RawQuestion:
     texts = _options(options)
     asked = _text(question, "no_question", "a question")
@@ -119,6 +129,7 @@ def _question(
         options=texts,
         answer=_answer(_text(answer, "no_answer", "an answer"), texts),
         split=str(split).strip().lower() or None if split is not None else None,
+        cluster="" if cluster is None else str(cluster).strip(),
     )
 
 

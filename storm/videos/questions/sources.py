@@ -131,6 +131,7 @@ class QuestionSource(FrozenModel):
                     question=question.question,
                     options=question.options,
                     answer=question.answer,
+                    cluster=question.cluster,
                 )
             )
         return QuestionSet(samples, rejected, root, images)
@@ -144,7 +145,7 @@ class QuestionSource(FrozenModel):
                     f"expected a column {name!r} for the {role}, found {sorted(found)}: "
                     f"name it with columns.{role} ({self.questions})"
                 )
-        given = self.columns.model_fields_set & {"id", "options", "split"}
+        given = self.columns.model_fields_set & {"id", "options", "split", "cluster"}
         for role in sorted(given):
             if entries and getattr(self.columns, role) not in found:
                 raise DataError(
