@@ -55,17 +55,7 @@ class VideoSample:
             raise DataError(f"expected answer to be one letter of {letters}, found {self.answer!r}")
 
 
-KeyframeReason = Literal[
-    "first",
-    "shot",
-    "motion_onset",
-    "motion_peak",
-    "motion_end",
-    "rest",
-    "coverage",
-    "query",
-    "last",
-]
+Measure = Literal["accuracy", "follows_donor", "follows_donor_if_other", "guess_accuracy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +65,7 @@ class Keyframes:
     Attributes:
         id: The video.
         pts_seconds: Presentation time of each frame, increasing.
-        reasons: Why each frame was chosen: a KeyframeReason, or one of your own selector.
+        reasons: Why each frame was chosen: `first`, `rest`, ..., or one of your own selector.
         scores: How strong each reason is, 0 to 1.
         images: Each frame, upright, as JPEG.
         duration_seconds: Length of the video.
@@ -230,7 +220,9 @@ class Prediction:
         predicted: The letter extracted from the response; empty if there is none.
         answer: The right letter or text.
         correct: Whether the prediction is right.
-        donor_answer: The donor's answer as a letter of this question; empty if there is none.
+        donor_answer: What follows from the donor's latents (see storm.evaluation.theory), as a
+            letter of this question; empty if there is none.
+        guess_accuracy: What theory says of the accuracy under `sweeps:T`, or NaN.
     """
 
     id: str
@@ -243,6 +235,7 @@ class Prediction:
     answer: str
     correct: bool
     donor_answer: str
+    guess_accuracy: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +301,7 @@ class Score:
         id: Unique; made of arm, variant, measure and condition, never parsed.
         arm: `storm`, `direct`, `shuffled` or `chance`.
         variant: Other videos, e.g. `4 swaps`; empty for those of the profile.
-        measure: What the value is a share of.
+        measure: What the value is a share of; `_if_other`: where the own answer is another one.
         condition: The intervention on the latents.
         value: 0 to 1.
         low: Lower end of the 95 % interval, clustered as the questions are.
@@ -320,7 +313,7 @@ class Score:
     id: str
     arm: str
     variant: str
-    measure: Literal["accuracy", "follows_donor"]
+    measure: Measure
     condition: str
     value: float
     low: float

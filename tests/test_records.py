@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,7 @@ def keyframes(draw: st.DrawFn) -> records.Keyframes:
 def scores(draw: st.DrawFn) -> records.Score:
     low, value, high = sorted(draw(st.tuples(*[st.floats(0, 1)] * 3)))
     texts = {name: draw(TEXT) for name in ("id", "arm", "variant", "condition")}
-    measure = draw(st.sampled_from(["accuracy", "follows_donor"]))
+    measure = draw(st.sampled_from(get_args(records.Measure)))
     return records.Score(
         **texts, measure=measure, value=value, low=low, high=high, n=draw(INT), seed=draw(INT)
     )
@@ -156,6 +156,7 @@ ROWS: dict[type, st.SearchStrategy[list[Any]]] = {
             TEXT,
         ),
         correct=st.booleans(),
+        guess_accuracy=FLOAT,
     ),
     records.Response: plain(
         records.Response,

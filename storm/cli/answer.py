@@ -72,7 +72,7 @@ def answer(
     from storm.student import AnswerConfig, Question, Student
     from storm.student.checkpoint import read_section
     from storm.student.files import saved_dtype
-    from storm.student.interventions import parse_intervention
+    from storm.student.named_interventions import parse_intervention
     from storm.student.sampling import changed_sampling
 
     section = read_section(checkpoint)

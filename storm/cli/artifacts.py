@@ -64,7 +64,10 @@ def report(
 
 
 def print_results(run: Run) -> None:
-    """Print the table of results."""
-    from storm.report.results import read_results, results_table
+    """Print the tables of results, an empty line between them."""
+    from storm.report.results import read_results, results_tables
 
-    print_table(results_table(read_results(run)))
+    for number, table in enumerate(results_tables(read_results(run))):
+        if number:
+            print()
+        print_table(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -11,8 +12,9 @@ import numpy as np
 from storm.artifacts.fs import digest
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
-from storm.config import LETTERS, Dtype
-from storm.evaluation.intervention_names import NO_INTERVENTION, SWAP
+from storm.config import Dtype
+from storm.evaluation.intervention_names import NO_INTERVENTION
+from storm.evaluation.theory import Theory
 from storm.features.encoder import load_student
 from storm.features.video_features import VideoFeaturesStage
 from storm.records import Checkpoint, Prediction, VideoFeatures, VideoSample
@@ -27,15 +29,15 @@ if TYPE_CHECKING:
 class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 
-    For `mean`, every slot is the mean over all questions; for `swap`, the latents are those of
-    another question, drawn from all without a fixed point. So no row depends on shards or on what
-    is pending. Multiple choice is scored by its letter, anything else by equality of the stripped,
-    lower-cased text.
+    For `mean`, every slot is the mean over all questions; for `swap` and `patch:I`, the latents are
+    those of another question, drawn from all without a fixed point. So no row depends on shards or
+    on what is pending. Multiple choice is scored by its letter, anything else by equality of the
+    stripped, lower-cased text.
     """
 
     name: ClassVar[str] = "predictions"
     row: ClassVar[type] = Prediction
-    version: ClassVar[int] = 2  # with the questions' clusters
+    version: ClassVar[int] = 3  # with guess_accuracy
 
     checkpoint: Stage[Checkpoint]
     videos: VideoStage
@@ -63,7 +65,7 @@ class PredictionsStage(Stage[Prediction]):
         """Yield the answers, one intervention after the other."""
         import torch
 
-        from storm.student.interventions import parse_intervention
+        from storm.student.named_interventions import parse_intervention
 
         student = load_student(self.checkpoint, context, self.dtype)
         pending = set(ids)
@@ -90,8 +92,15 @@ class PredictionsStage(Stage[Prediction]):
                     if name == NO_INTERVENTION and answer.latents is not None:
                         latents.append(answer.latents.float().cpu())
                     if id in pending:
-                        donor = questions[donors[i]][0] if name == SWAP else None
-                        yield _prediction(questions[i][0], name, answer.text, donor)
+                        sample, donor = questions[i][0], questions[donors[i]][0]
+                        theory = Theory(self.videos, student.k, sample)
+                        yield _prediction(
+                            sample,
+                            name,
+                            answer.text,
+                            theory.answer(name, donor),
+                            theory.guess_accuracy(name),
+                        )
                 context.emit({"progress": at + len(rows), "of": len(questions), "text": name})
 
     def _samples(self, store: Store) -> list[VideoSample]:
@@ -144,7 +153,11 @@ def _derangement(n: int, seed: int) -> list[int]:
 
 
 def _prediction(
-    sample: VideoSample, intervention: str, response: str, donor: VideoSample | None
+    sample: VideoSample,
+    intervention: str,
+    response: str,
+    donor_answer: str = "",
+    guess_accuracy: float = math.nan,
 ) -> Prediction:
     predicted, correct = judge(response, len(sample.options), sample.answer)
     return Prediction(
@@ -157,13 +170,6 @@ def _prediction(
         predicted=predicted,
         answer=sample.answer,
         correct=correct,
-        donor_answer=_donor_answer(sample, donor),
+        donor_answer=donor_answer,
+        guess_accuracy=guess_accuracy,
     )
-
-
-def _donor_answer(sample: VideoSample, donor: VideoSample | None) -> str:
-    """Return the donor's answer as a letter of this question; '' if it is no option here."""
-    if donor is None or not donor.options:
-        return ""
-    text = donor.options[LETTERS.index(donor.answer)]
-    return LETTERS[sample.options.index(text)] if text in sample.options else ""

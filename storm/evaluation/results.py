@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
@@ -13,7 +14,7 @@ from storm.config import FrozenModel
 from storm.errors import DataError
 from storm.evaluation.intervention_names import NO_INTERVENTION
 from storm.evaluation.predictions import PredictionsStage
-from storm.records import Prediction, Score
+from storm.records import Measure, Prediction, Score
 from storm.training.stage import phases_of
 from storm.videos.stage import VideoStage
 
@@ -69,18 +70,14 @@ class ResultsStage(Stage[Score]):
         interventions = dict.fromkeys(row.intervention for row in rows)
         for intervention in sorted(interventions, key=lambda name: name != NO_INTERVENTION):
             changed = [row for row in rows if row.intervention == intervention]
-            clusters = [row.cluster for row in changed]
-            accuracy = clustered_interval([row.correct for row in changed], clusters)
-            yield self._score(arm, "accuracy", intervention, accuracy, len(changed))
-            if any(row.donor_answer for row in changed):
-                follows = [row.predicted == row.donor_answer for row in changed]
-                share = clustered_interval(follows, clusters)
-                yield self._score(arm, "follows_donor", intervention, share, len(changed))
+            for measure, counted, values in _measures(changed):
+                interval = clustered_interval(values, [row.cluster for row in counted])
+                yield self._score(arm, measure, intervention, interval, len(counted))
 
     def _score(
         self,
         arm: ArmLabel,
-        measure: Literal["accuracy", "follows_donor"],
+        measure: Measure,
         condition: str,
         interval: tuple[float, float, float],
         n: int,
@@ -100,6 +97,22 @@ class ResultsStage(Stage[Score]):
         )
 
 
+def _measures(
+    rows: Sequence[Prediction],
+) -> Iterator[tuple[Measure, Sequence[Prediction], list[float]]]:
+    """Yield each measure of one intervention: its name, the rows it counts, a value for each."""
+    yield "accuracy", rows, [row.correct for row in rows]
+    told = [row for row in rows if row.donor_answer]
+    other = [row for row in told if row.donor_answer != row.answer]
+    if told:
+        yield "follows_donor", told, [row.predicted == row.donor_answer for row in told]
+    if other:
+        yield "follows_donor_if_other", other, [row.predicted == row.donor_answer for row in other]
+    known = [row for row in rows if not math.isnan(row.guess_accuracy)]
+    if known:
+        yield "guess_accuracy", known, [row.guess_accuracy for row in known]
+
+
 def validation_accuracy(stage: PredictionsStage, store: Store) -> float:
     """Return what a checkpoint reached on validation videos. Raises DataError without any."""
     (checkpoint,) = stage.checkpoint.rows(store)
@@ -117,8 +130,10 @@ def as_json(scores: Iterable[Score]) -> dict[str, Any]:
 
     Returns:
         `{"arms": {name: ARM}, "chance": share}`, where an ARM has `accuracy`, `ci95`, `n`, `seed`,
-        and if there are any, `interventions: {name: {accuracy, follows_donor}}` and
-        `variants: {name: ARM}`.
+        and if there are any, `interventions: {name: {accuracy, ci95, n}}` and
+        `variants: {name: ARM}`. An intervention with a donor also has `follows_donor` and
+        `follows_donor_if_other`, each `{share, ci95, n}`, and `sweeps:T` the `guess_accuracy` of
+        theory, where the world can say.
     """
     arms: dict[str, dict[str, Any]] = {}
     chance = None
@@ -133,6 +148,12 @@ def as_json(scores: Iterable[Score]) -> dict[str, Any]:
             arm.update(accuracy=score.value, ci95=[score.low, score.high], n=score.n)
             arm["seed"] = score.seed
         else:
-            shares = arm.setdefault("interventions", {}).setdefault(score.condition, {})
-            shares[score.measure] = score.value
+            found = arm.setdefault("interventions", {}).setdefault(score.condition, {})
+            interval = {"ci95": [score.low, score.high], "n": score.n}
+            if score.measure == "accuracy":
+                found.update(accuracy=score.value, **interval)
+            elif score.measure == "guess_accuracy":
+                found[score.measure] = score.value
+            else:
+                found[score.measure] = {"share": score.value, **interval}
     return {"arms": arms, "chance": chance}

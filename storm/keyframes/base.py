@@ -7,16 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from pydantic import Field
 
 from storm.config import ComponentConfig
-from storm.records import KeyframeReason, Keyframes
+from storm.records import Keyframes
 
 if TYPE_CHECKING:
     from storm.videos.decoding.probe import VideoInfo
+
+KeyframeReason = Literal[
+    "first",
+    "shot",
+    "motion_onset",
+    "motion_peak",
+    "motion_end",
+    "rest",
+    "coverage",
+    "query",
+    "last",
+]
 
 
 class Selector(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storm.errors import ConfigError
+from storm.evaluation.intervention_names import of_each_step
 from storm.evaluation.predictions import NO_INTERVENTION, PredictionsStage
 from storm.evaluation.results import ArmLabel
 from storm.features.video_features import VideoFeaturesStage
@@ -153,7 +154,7 @@ def build_predictions(
         features=data.features,
         mode=mode,
         dtype=config.dtype,
-        interventions=interventions,
+        interventions=of_each_step(interventions, config.student.latent.k),
         max_new_tokens=config.max_new_tokens,
         seed=config.seed,
         **stage_options(config, PredictionsStage, label),

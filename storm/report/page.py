@@ -13,7 +13,7 @@ from storm.artifacts.store import Store
 from storm.config import LETTERS
 from storm.profiles import Run
 from storm.report.benchmarks import benchmark_tables, scored_benchmarks
-from storm.report.results import read_results, results_table
+from storm.report.results import read_results, results_tables
 from storm.report.states import stage_states
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -28,7 +28,7 @@ def write_report(run: Run) -> Path:
     html = page.render(
         profile=run.config.name,
         letters=LETTERS,
-        results=results_table(read_results(run)),
+        results=results_tables(read_results(run)),
         benchmarks=[(title, benchmark_tables(scores)) for title, scores in scored_benchmarks(run)],
         stages=stage_states(run),
         thought=first_thought(run),

@@ -116,7 +116,12 @@ def question(scene: Scene, world: World, order: int = 0) -> tuple[str, tuple[str
     turn = order % world.cups
     options = options[turn:] + options[:turn]
     last = places(scene)[-1]
-    return QUESTION, tuple(f"cup {place}" for place in options), LETTERS[options.index(last)]
+    return QUESTION, tuple(option_text(place) for place in options), LETTERS[options.index(last)]
+
+
+def option_text(place: int) -> str:
+    """Return the option that names a place."""
+    return f"cup {place}"
 
 
 def _unit_hash(text: str) -> float:

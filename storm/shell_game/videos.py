@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +15,16 @@ from storm.artifacts.stage import Context, runtime_field
 from storm.artifacts.store import Store
 from storm.config import SPLITS, FrozenModel, Split
 from storm.records import VideoSample
-from storm.shell_game.scene import Scene, World, question, sample_scenes, script_text
+from storm.shell_game.scene import (
+    Scene,
+    World,
+    follow,
+    option_text,
+    places,
+    question,
+    sample_scenes,
+    script_text,
+)
 from storm.videos.stage import VideoStage
 
 
@@ -25,6 +35,12 @@ class Counts(FrozenModel):
     train: int = Field(default=1000, ge=0)
     val: int = Field(default=0, ge=0)
     test: int = Field(default=1024, ge=0)
+
+
+@lru_cache(maxsize=8)
+def _scenes(world: World, split: Split, count: int, seed: int) -> dict[str, Scene]:
+    scenes = sample_scenes(world, split, count, seed)
+    return {f"{split}-{n:05d}": scene for n, scene in enumerate(scenes)}
 
 
 def write_video(path: Path, scene: Scene, world: World) -> None:
@@ -54,8 +70,8 @@ class ShellVideos(VideoStage):
 
     def scenes(self, split: Split) -> dict[str, Scene]:
         """Return the truth about a split's videos, by video id."""
-        scenes = sample_scenes(self.world, split, getattr(self.counts, split), self.seed)
-        return {f"{split}-{n:05d}": scene for n, scene in enumerate(scenes)}
+        world: Any = self.world  # frozen, and so hashable, which pydantic's types don't say
+        return _scenes(world, split, getattr(self.counts, split), self.seed)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Return an item for each scene; none depends on another stage's rows."""
@@ -93,3 +109,25 @@ class ShellVideos(VideoStage):
     def locate(self, store: Store, sample: VideoSample) -> Path:
         """Return the path of a sample's video."""
         return self.artifact(store).path / sample.video_path
+
+    def events(self, sample: VideoSample) -> int:
+        """Return the number of beats; a beat in which the cups rest is one."""
+        return self.world.beats
+
+    def patched_answer(self, sample: VideoSample, donor: VideoSample, events: int) -> str:
+        """Return the donor's cup after `events` beats, moved by the sample's remaining swaps."""
+        own = self.scenes(sample.split)[sample.id]
+        others = self.scenes(donor.split)[donor.id]
+        place = (others.start, *places(others))[events]
+        return option_text((place, *follow(place, own.swaps[events:]))[-1])
+
+    def guess_accuracy(self, sample: VideoSample, unknown: int) -> float | None:
+        """Return the chance if the first `unknown` swaps of a known start are unknown.
+
+        The ball stays with probability 1 - 2/n at a random swap of n cups, and each other place is
+        as likely as the next. None if some beats rest.
+        """
+        if self.world.swaps < self.world.beats:
+            return None
+        cups = self.world.cups
+        return 1 / cups + (1 - 1 / cups) * (1 - 2 / (cups - 1)) ** unknown

@@ -29,6 +29,36 @@ class VideoStage(Stage[VideoSample]):
     def locate(self, store: Store, sample: VideoSample) -> Path:
         """Return a sample's video file; raise UnreadableVideo if it is gone or replaced."""
 
+    # -- what a world knows of its games; only scores are made of it
+
+    def events(self, sample: VideoSample) -> int | None:
+        """Return how many events a sample's video has, one after another; None if unknown.
+
+        K latents divide them: of 8 events and K = 4, the latent z_i is what i * 2 events lead to.
+        """
+        return None
+
+    def patched_answer(self, sample: VideoSample, donor: VideoSample, events: int) -> str | None:
+        """Return what follows if a donor's state takes the place of a sample's own.
+
+        Args:
+            sample: The question.
+            donor: A question whose video is in some state after its first `events` events.
+            events: How many events of the sample's own video are left out, from 0 to all of them.
+
+        Returns:
+            The text of the answer after the donor's state is carried through the sample's remaining
+            events: an option, if there are options. None if it can't be said.
+        """
+        return None
+
+    def guess_accuracy(self, sample: VideoSample, unknown: int) -> float | None:
+        """Return the chance of the best guesser who knows all but the first `unknown` events.
+
+        The guesser knows how the video begins and how likely events are. None if it can't be said.
+        """
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionVideos(VideoStage):

@@ -23,7 +23,7 @@ COMPONENTS = (
 UNIT = """
 from pathlib import Path
 from storm import Student
-from storm.student.interventions import parse_intervention
+from storm.student.named_interventions import parse_intervention
 from storm.testing import make_clip, make_generator_request, make_teacher_request
 from storm_example.generator import SlideshowGenerator
 from storm_example.intervention import Halve

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.config import LETTERS
 from storm.errors import DataError
+from storm.evaluation.patching import weakest_patch
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
 from storm.records import Checkpoint, Prediction, Score, VideoSample
 from storm.report.results import results_table
 from storm.testing import make_sample
 
+STEPS = {"patch:1": 3, "patch:2": 0, "sweeps:1": 4}
+PATCHES = ("patch:1", "patch:2")
 VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
 
 
@@ -89,12 +93,18 @@ def trained(val_accuracy: float | None) -> Any:
 def arm(
     store: Store, name: str, val: float | None = None, scripts: int = VIDEOS, **right: int
 ) -> Told:
-    """Predictions of which `right[intervention]` are correct; swapped ones follow the donor."""
+    """Predictions of which `right[intervention]` are correct; all others say the next letter.
+
+    That is the donor's answer under `swap` and `patch`, but half of the donors of a patch have the
+    question's own answer. A guesser is right at `sweeps` with a chance of 0.4.
+    """
     rows = []
     for change, correct in right.items():
         for i in range(VIDEOS):
             answer, wrong = LETTERS[i % 4], LETTERS[(i + 1) % 4]
             said = answer if i < correct else wrong
+            same = change.startswith("patch") and i % 2
+            donor = answer if same else wrong
             rows.append(
                 Prediction(
                     id=f"test-{i}#{change}",
@@ -106,7 +116,8 @@ def arm(
                     predicted=said,
                     answer=answer,
                     correct=i < correct,
-                    donor_answer=wrong if change == "swap" else "",
+                    donor_answer=donor if change.startswith(("swap", "patch")) else "",
+                    guess_accuracy=0.4 if change.startswith("sweeps") else math.nan,
                 )
             )
     return Told(called=name, told=tuple(rows), checkpoint=trained(val)).write(store)
@@ -137,7 +148,7 @@ def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list
 def everyone(store: Store) -> list[tuple[str, Told]]:
     low, high = arm(store, "low", 0.3, none=3), arm(store, "high", 0.4, none=4)
     return [
-        ("storm", arm(store, "storm", none=9, zero=2, mean=3, swap=1)),
+        ("storm", arm(store, "storm", none=9, zero=2, swap=1, **STEPS)),
         ("direct", low),
         ("direct/8 swaps", low),
         ("direct", high),
@@ -161,11 +172,25 @@ def test_the_json_has_the_promised_layout(store: Store) -> None:
     assert (storm["accuracy"], storm["n"], storm["seed"]) == (0.9, 10, 3)
     low, high = storm["ci95"]
     assert low < 0.9 < high
-    assert storm["interventions"] == {
-        "zero": {"accuracy": 0.2},
-        "mean": {"accuracy": 0.3},
-        "swap": {"accuracy": 0.1, "follows_donor": 0.9},
+    found = storm["interventions"]
+    assert {name: shares["accuracy"] for name, shares in found.items()} == {
+        "zero": 0.2,
+        "swap": 0.1,
+        "patch:1": 0.3,
+        "patch:2": 0.0,
+        "sweeps:1": 0.4,
     }
+    assert all(shares["n"] == VIDEOS and len(shares["ci95"]) == 2 for shares in found.values())
+    assert set(found["zero"]) == {"accuracy", "ci95", "n"}
+    assert found["sweeps:1"]["guess_accuracy"] == pytest.approx(0.4)
+    assert found["swap"]["follows_donor"]["share"] == 0.9
+    follows = [(found[p]["follows_donor"], found[p]["follows_donor_if_other"]) for p in PATCHES]
+    assert [(a["share"], a["n"], b["share"], b["n"]) for a, b in follows] == [
+        (0.4, 10, 0.6, 5),  # the first three say their own: one follows; so do 4, 6 and 8
+        (0.5, 10, 1.0, 5),
+    ]
+    low, high = follows[0][0]["ci95"]
+    assert low < 0.4 < high
     assert set(direct["variants"]) == {"2 swaps", "8 swaps"}
     assert set(direct["variants"]["2 swaps"]) == usual
     assert direct["variants"]["2 swaps"]["accuracy"] == 1.0
@@ -206,7 +231,7 @@ def test_it_is_chosen_by_validation_and_brings_its_own_interventions(store: Stor
     low = arm(store, "low", 0.1, none=3, zero=9)
     high = arm(store, "high", 0.2, none=6, zero=1)
     found = as_json(score(store, [("storm", low), ("storm", high)]))
-    assert found["arms"]["storm"]["interventions"] == {"zero": {"accuracy": 0.1}}
+    assert found["arms"]["storm"]["interventions"]["zero"]["accuracy"] == 0.1
 
 
 def test_the_table_shows_every_number(store: Store) -> None:
@@ -216,6 +241,18 @@ def test_the_table_shows_every_number(store: Store) -> None:
     assert shown["storm"][0] == "90.0"
     assert shown["storm"][2] == "10"
     assert shown["latents swap: answer follows the donor"][0] == "90.0"
+    assert shown["one latent patched: answer follows, of 2 slots at least"][0] == "40.0"
     assert shown["at 2 swaps"][0] == "100.0"
     assert shown["chance"][0] == "25.0"
     assert len({len(row) for row in rows}) == 1
+
+
+def test_the_weakest_patch_is_the_slot_that_is_followed_least(store: Store) -> None:
+    arms = as_json(score(store, everyone(store)))["arms"]
+    found = weakest_patch(arms["storm"])
+    assert found is not None
+    assert (found.slot, found.slots, found.share, found.n) == (1, 2, 0.4, VIDEOS)
+    assert found.ci95[0] < 0.4 < found.ci95[1]
+    assert weakest_patch(arms["direct"]) is None
+    unsaid = {"interventions": {"patch:1": {"accuracy": 0.5}}}
+    assert weakest_patch(unsaid) is None, "no world said what follows from the patch"

@@ -45,6 +45,8 @@ def test_it_ends_with_the_table_and_a_report(finished: tuple[Flow, Done]) -> Non
     assert done.code == 0, done.err
     table = done.out.splitlines()
     assert re.match(r"arm +accuracy % +95 % interval +questions", table[0])
+    assert any(line.startswith("storm: slot patched ") for line in table), done.out
+    assert any(line.startswith("storm: sweeps ") for line in table), done.out
     for name in ("storm", "direct", "shuffled", "chance"):
         assert any(line.startswith(name) for line in table), done.out
     said, _, path = table[-1].partition(": ")
@@ -74,10 +76,18 @@ def test_it_leaves_sealed_artifacts_and_no_process(finished: tuple[Flow, Done]) 
 
 def test_predictions_are_as_the_results_count_them(finished: tuple[Flow, Done]) -> None:
     rows = list(finished[0].rows("predictions").values())
-    swapped = [row for row in rows if row["intervention"] == "swap"]
-    assert len(swapped) == 8
-    assert all(row["donor_answer"] in "ABCD" for row in swapped)
-    assert {row["intervention"] for row in rows} == {"none", "zero", "swap"}
+    for change in ("swap", "patch:1", "patch:8"):
+        changed = [row for row in rows if row["intervention"] == change]
+        assert len(changed) == 8
+        assert all(row["donor_answer"] in set("ABCD") for row in changed)
+    steps = {f"{kind}:{step}" for kind in ("patch", "sweeps") for step in range(1, 9)}
+    assert {row["intervention"] for row in rows} == {"none", "zero", "swap", *steps}
+    by_id = finished[0].rows("predictions")
+    swept = {name: row for name, row in by_id.items() if row["intervention"] == "sweeps:8"}
+    assert len(swept) == 8
+    for name, row in swept.items():  # eight sweeps are the eight steps
+        assert row["response"] == by_id[name.replace("#sweeps:8", "#none")]["response"]
+        assert row["guess_accuracy"] == 1.0
     assert all(row["question_id"].startswith("test-") for row in rows)
 
 
@@ -92,8 +102,13 @@ def test_storm_status_and_results(finished: tuple[Flow, Done]) -> None:
     assert {state["state"] for state in states} == {"complete"}
     found = storm("results")
     interventions = found["arms"]["storm"]["interventions"]
-    assert set(interventions) == {"zero", "swap"}
-    assert set(interventions["swap"]) == {"accuracy", "follows_donor"}
+    steps = {f"{kind}:{step}" for kind in ("patch", "sweeps") for step in range(1, 9)}
+    assert set(interventions) == {"zero", "swap", *steps}
+    for change in ("swap", "patch:1", "patch:8"):
+        assert {"accuracy", "ci95", "n", "follows_donor"} <= set(interventions[change])
+        assert interventions[change]["follows_donor"]["n"] == 8
+    guesses = [interventions[f"sweeps:{t}"]["guess_accuracy"] for t in (1, 7, 8)]
+    assert guesses == pytest.approx([0.25034, 0.5, 1.0], abs=1e-5)
     assert found["arms"]["direct"]["variants"].keys() == {"8 swaps"}
     assert found["chance"] == 0.25
 

@@ -182,7 +182,7 @@ def test_the_default_is_the_method_and_one_baseline_of_as_many_steps() -> None:
     assert len(arms.direct.learning_rates) == 1
     assert not arms.direct.easier
     assert not arms.shuffled
-    assert set(arms.interventions) == {"none", "zero", "mean", "swap"}
+    assert set(arms.interventions) == {"none", "patch", "sweeps", "zero", "mean", "swap"}
 
 
 def test_the_study_adds_rates_levels_and_the_control() -> None:

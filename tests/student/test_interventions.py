@@ -27,7 +27,7 @@ from storm.student import (
     Zero,
 )
 from storm.student.attention import causal_mask
-from storm.student.interventions import NAMES, parse_intervention
+from storm.student.named_interventions import NAMES, parse_intervention
 
 VALUES = 5e-6
 
