@@ -11,7 +11,7 @@ from storm.errors import DataError
 from storm.shell_game.scene import Color, Look, Pair, Scene, World
 from storm.shell_game.script import Script
 
-_SUBPIXEL_BITS = 6
+SUBPIXEL_BITS = 6
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,17 @@ def render(scene: Scene, world: World) -> np.ndarray:
         raise DataError(f"expected {world.beats} beats, found {scene.swaps = }")
     rng = np.random.default_rng([scene.seed, 1])
     layout = Layout(world.cups, world.size_px)
-    camera = _camera_path(rng, world) * layout.unit
+    camera = camera_path(rng, world.frames, world.camera_motion) * layout.unit
     frames = np.empty((world.frames, world.size_px, world.size_px, 3), np.uint8)
     frames[:] = scene.look.table
     for beat, pair in enumerate((None, *scene.swaps)):
-        begin, end = _moving_span(rng, world.beat_frames)
+        begin, end = moving_span(rng, world.beat_frames)
         over = int(rng.integers(2))
         for i in range(world.beat_frames):
             t = beat * world.beat_frames + i
             progress = float(np.clip((i + 0.5 - begin) / (end - begin), 0, 1))
             _draw_frame(frames[t], scene, layout, beat == 0, pair, over, progress, camera[t])
-    return _add_noise(frames, rng, world.noise)
+    return add_noise(frames, rng, world.noise)
 
 
 def render_thought(script: Script, world: World, frames: int = 16) -> np.ndarray:
@@ -98,16 +98,16 @@ def render_thought(script: Script, world: World, frames: int = 16) -> np.ndarray
     return np.stack([states[script.places[j * beats // frames]] for j in range(frames)])
 
 
-def _camera_path(rng: np.random.Generator, world: World) -> np.ndarray:
-    """Return (frames, 2) offsets of a hand-held camera, each within +-camera_motion."""
-    steps = rng.standard_normal((world.frames + 8, 2))
+def camera_path(rng: np.random.Generator, frames: int, motion: float) -> np.ndarray:
+    """Return (frames, 2) offsets of a hand-held camera, each within +-motion."""
+    steps = rng.standard_normal((frames + 8, 2))
     path = np.zeros_like(steps)
     for t in range(1, len(steps)):
         path[t] = 0.8 * path[t - 1] + 0.6 * steps[t]
-    return world.camera_motion * np.tanh(path[8:])
+    return motion * np.tanh(path[8:])
 
 
-def _moving_span(rng: np.random.Generator, beat_frames: int) -> tuple[float, float]:
+def moving_span(rng: np.random.Generator, beat_frames: int) -> tuple[float, float]:
     """Return where the motion begins and ends, in frames of its beat; both are jittered."""
     scale = beat_frames / 6
     begin = float(rng.uniform(0.5, 1.0)) * scale
@@ -138,7 +138,7 @@ def _draw_frame(
         middles[pair[1]] = (x1 + (x0 - x1) * progress, y + rise)
     for x, y in sorted(middles.values(), key=lambda middle: middle[1]):
         corners = _cup_corners(layout, x + camera[0], y + camera[1])
-        cv2.fillConvexPoly(frame, corners, scene.look.cup, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillConvexPoly(frame, corners, scene.look.cup, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _see_through(look: Look, layout: Layout, place: int) -> np.ndarray:
@@ -148,34 +148,36 @@ def _see_through(look: Look, layout: Layout, place: int) -> np.ndarray:
     glass = tuple(round(0.7 * t + 0.3 * c) for t, c in zip(look.table, look.cup, strict=True))
     cups = [_cup_corners(layout, *layout.place_px(p)) for p in range(1, layout.cups + 1)]
     for corners in cups:
-        cv2.fillConvexPoly(frame, corners, glass, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillConvexPoly(frame, corners, glass, cv2.LINE_AA, SUBPIXEL_BITS)
     _ball(frame, layout, *layout.place_px(place), look.ball)
     for corners in cups:
-        cv2.polylines(frame, [corners], True, look.cup, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.polylines(frame, [corners], True, look.cup, 1, cv2.LINE_AA, SUBPIXEL_BITS)
     return frame
 
 
-def _fixed_point(*values: float) -> np.ndarray:
+def fixed_point(*values: float) -> np.ndarray:
+    """Return pixels as OpenCV takes them: whole numbers of 2**-SUBPIXEL_BITS pixels."""
     # OpenCV puts pixel centers at whole numbers; ours are at halves.
-    return np.rint((np.array(values) - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    return np.rint((np.array(values) - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32)
 
 
 def _cup_corners(layout: Layout, x: float, y: float) -> np.ndarray:
     top, bottom = layout.cup_half_widths_px
     roof = y - layout.cup_height_px
-    return _fixed_point(x - top, roof, x + top, roof, x + bottom, y, x - bottom, y).reshape(4, 2)
+    return fixed_point(x - top, roof, x + top, roof, x + bottom, y, x - bottom, y).reshape(4, 2)
 
 
 def _ball(frame: np.ndarray, layout: Layout, x: float, y: float, color: Color) -> None:
     radius = layout.ball_radius_px
-    cx, cy = _fixed_point(x, y - radius - 0.5 * layout.unit)
-    fixed_radius = round(radius * (1 << _SUBPIXEL_BITS))
+    cx, cy = fixed_point(x, y - radius - 0.5 * layout.unit)
+    fixed_radius = round(radius * (1 << SUBPIXEL_BITS))
     cv2.circle(
-        frame, (int(cx), int(cy)), fixed_radius, color, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS
+        frame, (int(cx), int(cy)), fixed_radius, color, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS
     )
 
 
-def _add_noise(frames: np.ndarray, rng: np.random.Generator, deviation: float) -> np.ndarray:
+def add_noise(frames: np.ndarray, rng: np.random.Generator, deviation: float) -> np.ndarray:
+    """Return uint8 frames with normal noise of a standard deviation, of 255."""
     if deviation == 0:
         return frames
     noise = rng.standard_normal(frames.shape, np.float32)

@@ -124,7 +124,7 @@ def option_text(place: int) -> str:
     return f"cup {place}"
 
 
-def _unit_hash(text: str) -> float:
+def unit_hash(text: str) -> float:
     """Map a text to [0, 1), the same in every process."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
@@ -137,7 +137,7 @@ def script_text(start: int, swaps: tuple[Pair | None, ...]) -> str:
 
 def split_of(start: int, swaps: tuple[Pair | None, ...]) -> Split:
     """Return the one split that a script belongs to."""
-    draw = _unit_hash(script_text(start, swaps))
+    draw = unit_hash(script_text(start, swaps))
     for split, share in SPLIT_SHARES.items():
         draw -= share
         if draw < 0:
@@ -156,7 +156,7 @@ def color_cell(look: Look) -> tuple[int, int]:
 
 def is_test_cell(cell: tuple[int, int]) -> bool:
     """Return whether only test videos use a color cell."""
-    return _unit_hash(f"colour cell {cell[0]} {cell[1]}") < TEST_CELL_SHARE
+    return unit_hash(f"colour cell {cell[0]} {cell[1]}") < TEST_CELL_SHARE
 
 
 def luma(color: Color) -> float:

@@ -52,8 +52,8 @@ class Tasks:
 
     def __init__(self, student: Student, clips: BaseClips):
         self.clips = clips
-        self.videos = _encode(student, clips.frames, [tuple(p) for p in clips.pts_seconds])
-        self.thoughts = _encode(
+        self.videos = encode(student, clips.frames, [tuple(p) for p in clips.pts_seconds])
+        self.thoughts = encode(
             student, clips.thoughts, [clips.thought_pts_seconds] * len(clips.scenes)
         )
 
@@ -115,9 +115,10 @@ def beginning(video: VideoTokens, patches: int) -> VideoTokens:
     )
 
 
-def _encode(
+def encode(
     student: Student, clips: np.ndarray, pts_seconds: Sequence[Sequence[float]], at_once: int = 64
 ) -> list[VideoTokens]:
+    """Return the tokens of clips (N, T, H, W, 3) uint8, some at a time."""
     videos = []
     for i in range(0, len(clips), at_once):
         part = range(i, min(i + at_once, len(clips)))

@@ -50,7 +50,7 @@ class ShellTeacher:
             sample, keyframes = request.sample, request.keyframes
             if keyframes.id not in scripts:
                 try:
-                    frames = _frames(keyframes.images)
+                    frames = frames_of(keyframes.images)
                     scripts[keyframes.id] = self.read(
                         frames, keyframes.pts_seconds, keyframes.duration_seconds
                     )
@@ -134,7 +134,8 @@ class _Sight:
     gone: tuple[int, ...]
 
 
-def _frames(images: Sequence[bytes]) -> np.ndarray:
+def frames_of(images: Sequence[bytes]) -> np.ndarray:
+    """Return keyframes as (N, H, W, 3) uint8. Raises Unreadable if their sizes differ."""
     from storm.videos.decoding.encode import unjpeg
 
     frames = [unjpeg(image) for image in images]
