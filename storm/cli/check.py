@@ -106,6 +106,8 @@ def _print(facts: dict[str, Any]) -> None:
     )
     for names in facts["same_bytes"][:3]:
         print(f"  {' = '.join(names)}")
+    for note, names in facts["notes"].items():
+        print(f"{note}: {len(names)} videos, read all the same, e.g. {names[0]}")
     for reason, group in facts["rejected"].items():
         print(f"{reason}: {group['questions']} questions")
         for sample in group["samples"]:

@@ -63,7 +63,7 @@ class PacketSizeSelector(FrameSelector[PacketSizeConfig]):
             selections.append(Selection(last, "last", 1.0))
         if last > 1 and info.packet_bytes:
             sizes = np.maximum(np.array(info.packet_bytes, np.float64) - _HEADER_BYTES, 0)
-            keys = np.searchsorted(info.ticks, info.key_ticks)
+            keys = np.searchsorted(info.ticks, [key.tick for key in info.keys])
             median = float(np.median(sizes))
             for key in keys:  # large by nature: it takes the size of what follows
                 sizes[key] = sizes[key + 1] if key < last else median

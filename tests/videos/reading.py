@@ -11,7 +11,7 @@ import pytest
 from storm.errors import UnreadableVideo
 from storm.videos.decoding.decode import fetch_frames, verify_decodable
 from storm.videos.decoding.probe import DEFAULT_LIMITS, probe
-from storm.videos.decoding.readers import Limits
+from storm.videos.decoding.streams import Limits
 from storm.videos.frames import VideoFrames
 
 

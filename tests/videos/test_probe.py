@@ -14,8 +14,8 @@ import pytest
 from storm.errors import UnreadableVideo
 from storm.videos.decoding.encode import encode_mp4
 from storm.videos.decoding.probe import probe
-from storm.videos.decoding.readers import Limits
 from storm.videos.decoding.sampling import FrameSampling
+from storm.videos.decoding.streams import Limits
 from tests.videos.reading import decode_all, decode_at, fault_of
 
 

@@ -19,6 +19,25 @@ _SIGNATURES = (
     (b"OggS", "ogg"),
     (b"0&\xb2u\x8ef\xcf\x11", "asf"),
 )
+READ = ("MP4 and MOV", "Matroska and WebM", "AVI", "MPEG-TS", "MPEG-PS", "FLV", "Ogg", "ASF (WMV)")
+_NOT_READ = (
+    (b"GIF8", "GIF"),
+    (b"\x89PNG", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"DKIF", "IVF"),
+    (b"YUV4MPEG2", "YUV4MPEG"),
+    (b"nut/multimedia", "NUT"),
+    (b".RMF", "RealMedia"),
+    (b"\x06\x0e\x2b\x34", "MXF"),
+    (b"\xb7\xd8\x00\x20", "WTV"),
+    (b"FWS", "Flash"),
+    (b"CWS", "Flash"),
+    (b"\x00\x00\x01\xb3", "a bare MPEG-1 or MPEG-2 stream"),
+    (b"\x00\x00\x01\xb0", "a bare MPEG-4 stream"),
+    (b"\x00\x00\x00\x01", "a bare H.264, HEVC or VVC stream"),
+    (b"\x00\x00\x01", "a bare H.264, HEVC or VVC stream"),
+)
+_TS_PACKETS = (188, 192, 204)  # bytes, by variant
 
 
 def detect_container(path: Path) -> str:
@@ -26,7 +45,8 @@ def detect_container(path: Path) -> str:
 
     Raises:
         UnreadableVideo: With the reason `missing`, `not_a_file`, `no_permission`, `empty_file`,
-            `not_a_video` or, if the container says that it is longer than the file, `damaged`.
+            `not_a_video`, `unsupported_container` or, if the container says that it is longer than
+            the file, `damaged`.
     """
     try:
         status = path.stat()
@@ -43,12 +63,10 @@ def detect_container(path: Path) -> str:
         raise UnreadableVideo("empty_file", f"expected a video, found 0 bytes: {path}")
     try:
         with path.open("rb") as file:
-            head = file.read(400)
+            head = file.read(1024)
             container = _container_of(head)
             if container is None:
-                raise UnreadableVideo(
-                    "not_a_video", f"expected a video container, found {head[:12]!r}: {path}"
-                )
+                raise _refusal(path, head)
             _check_not_cut(path, container, file, status.st_size, head)
     except PermissionError:
         raise UnreadableVideo("no_permission", f"may not read {path}") from None
@@ -60,11 +78,31 @@ def _container_of(head: bytes) -> str | None:
         return "mp4"
     if head[:4] == b"RIFF" and head[8:11] == b"AVI":
         return "avi"
-    if len(head) >= 189 and head[0] == head[188] == 0x47:
-        return "mpegts"
-    if len(head) >= 197 and head[4] == head[196] == 0x47:
-        return "mpegts"
-    return next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
+    named = next((name for magic, name in _SIGNATURES if head.startswith(magic)), None)
+    return named or ("mpegts" if _is_transport_stream(head) else None)
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Whether packets follow each other, the first of which may be cut."""
+    return any(
+        all(head[at : at + 1] == b"G" for at in (start, start + size, start + 2 * size))
+        for size in _TS_PACKETS
+        for start in range(size)
+    )
+
+
+def _refusal(path: Path, head: bytes) -> UnreadableVideo:
+    """Return why a file without a known container is not read."""
+    expected = f"expected one of {', '.join(READ)}"
+    name = next((name for magic, name in _NOT_READ if head.startswith(magic)), None)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        name = "WebP"
+    if name is None:
+        return UnreadableVideo("not_a_video", f"{expected}, found {head[:12]!r}: {path}")
+    return UnreadableVideo(
+        "unsupported_container",
+        f"{expected}, found {name}: convert it, e.g. with `ffmpeg -i FILE OUT.mp4`: {path}",
+    )
 
 
 def _check_not_cut(path: Path, container: str, file: BinaryIO, size: int, head: bytes) -> None:
@@ -80,6 +118,25 @@ def _check_not_cut(path: Path, container: str, file: BinaryIO, size: int, head: 
         raise UnreadableVideo(
             "damaged", f"expected at least {end:,} bytes, found {size:,}: the tail is cut: {path}"
         )
+
+
+def count_avi_chunks(path: Path, stream: int) -> int:
+    """Count the chunks of a video stream in an AVI file, with the empty ones of dropped frames."""
+    name, count = b"%02d" % stream, 0
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        position = 0
+        while position + 8 <= size:
+            file.seek(position)
+            head = file.read(12)
+            if head[:4] in (b"RIFF", b"LIST"):
+                inside = head[8:12] in (b"AVI ", b"AVIX", b"movi", b"rec ")
+            else:
+                inside = False
+                count += head[:2] == name and head[2:4] in (b"dc", b"db")
+            length = int.from_bytes(head[4:8], "little")
+            position += 12 if inside else 8 + length + length % 2
+    return count
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:

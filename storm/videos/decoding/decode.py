@@ -8,19 +8,15 @@ with limits: a codec may crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from storm.errors import UnreadableVideo
 from storm.videos.decoding.probe import DEFAULT_LIMITS, VideoInfo, probe
-from storm.videos.decoding.readers import (
-    Limits,
-    iter_frames,
-    open_stream,
-    read_by_seeking,
-    read_in_order,
-)
+from storm.videos.decoding.readers import read_by_seeking, read_in_order
+from storm.videos.decoding.streams import Limits, StreamRules, read_frames
 from storm.videos.frames import VideoFrames
 
 
@@ -32,26 +28,38 @@ def interval_midpoints(duration_seconds: float, n: int) -> tuple[float, ...]:
 def verify_decodable(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
     """Probe a file and decode every frame; raise `UnreadableVideo` if any is damaged."""
     info = probe(path, limits)
-    for _ in decode_in_order(path, info, limits):
-        pass
-    return info
+    frames = decode_in_order(path, info, limits)
+    while True:
+        try:
+            next(frames)
+        except StopIteration as end:
+            return replace(info, rules=end.value)
 
 
 def decode_in_order(
     path: str | Path, info: VideoInfo, limits: Limits = DEFAULT_LIMITS
-) -> Iterator[Any]:
+) -> Generator[Any, None, StreamRules]:
     """Yield every `av.VideoFrame` as the codec gives it; memory doesn't grow with the video.
+
+    Returns:
+        The rules by which the file could be read.
 
     Raises:
         UnreadableVideo: `damaged`, at the end, unless there were as many frames as probed.
     """
     count = 0
-    with open_stream(Path(path), info.container, limits) as stream:
-        for frame in iter_frames(stream):
-            count += 1
-            yield frame
+    frames = read_frames(Path(path), info.container, limits, info.rules)
+    while True:
+        try:
+            frame = next(frames)
+        except StopIteration as end:
+            rules = end.value
+            break
+        count += 1
+        yield frame
     if count != info.frames:
         raise UnreadableVideo("damaged", f"expected {info.frames} frames, decoded {count}: {path}")
+    return rules
 
 
 def fetch_frames(
@@ -83,10 +91,10 @@ def fetch_frames(
             f"lower max_edge_px: {path}",
         )
     pixels = None
-    if verified and info.ticks and info.key_ticks:
+    if verified and info.seekable:
         ticks = [info.ticks[i] for i in wanted]
         pixels = read_by_seeking(
-            Path(path), info.container, ticks, info.key_ticks, geometry, limits
+            Path(path), info.container, ticks, info.keys, geometry, limits, info.rules
         )
     if pixels is None:
         pixels = read_in_order(decode_in_order(path, info, limits), wanted, geometry)

@@ -11,17 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from storm.errors import UnreadableVideo
-from storm.videos.decoding.container import detect_container
-from storm.videos.decoding.readers import (
-    Limits,
-    OutputGeometry,
-    count_packets,
-    iter_frames,
-    iter_packets,
-    open_stream,
+from storm.videos.decoding.container import count_avi_chunks, detect_container
+from storm.videos.decoding.readers import KeyFrame, OutputGeometry
+from storm.videos.decoding.scan import (
+    FrameRecord,
+    agree,
+    in_order,
+    scan_frames,
+    scan_packets,
+    without_leading,
 )
+from storm.videos.decoding.streams import Limits, StreamRules, count_samples, open_stream
 
-_CODECS_WITH_HIDDEN_FRAMES = ("vp8", "mpeg4", "msmpeg4v3", "theora")  # a packet may show no frame
+# of the others a packet may show no frame, or two packets one
+_FRAME_PER_PACKET = frozenset(
+    (
+        *("h264", "hevc", "vvc", "av1", "vp9", "mpeg1video", "mpeg2video", "mjpeg", "jpeg2000"),
+        *("prores", "dnxhd", "dvvideo", "ffv1", "huffyuv", "ffvhuff", "utvideo", "png"),
+        *("rawvideo", "v210"),
+    )
+)
+_WIDEST = 16  # pixels to one side or the other
 DEFAULT_LIMITS = Limits()
 
 
@@ -34,14 +44,21 @@ class VideoInfo:
     duration_seconds: float  # from the first frame's start to the last one's end
     fps: float  # frames over duration
     frames: int
-    height_px: int  # upright
-    width_px: int  # upright
+    height_px: int  # upright, as shown
+    width_px: int  # upright, as shown: pixels of the file may not be square
     quarter_turns: int  # counterclockwise, from stored to upright
     pts_seconds: tuple[float, ...] = field(repr=False)  # of each frame, in order, from 0
     ticks: tuple[int, ...] = field(repr=False)  # the same as stored; empty: the file has no times
-    key_ticks: tuple[int, ...] = field(repr=False)  # of the frames that decoding can start at
+    keys: tuple[KeyFrame, ...] = field(repr=False)  # of the frames that decoding can start at
+    seekable: bool  # whether a frame's tick says which one it is
     packet_bytes: tuple[int, ...] = field(repr=False)  # of each frame; empty: not known
     tick_seconds: Fraction = field(repr=False)
+    rules: StreamRules = StreamRules()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the file and harms no picture, as slugs."""
+        return ("broken_sei",) if self.rules.without_sei else ()
 
     def nearest(self, pts_seconds: float) -> int:
         """Return the index of the frame nearest to a time; the earlier of two as near."""
@@ -62,41 +79,47 @@ class VideoInfo:
 
 
 def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
-    """Read a file's packets and decode its first frame.
+    """Read a file's packets and decode its first frames; all, of a codec whose packets hide some.
 
     Frames past the first may still be damaged: `verify_decodable` decodes all.
 
     Raises:
         UnreadableVideo: With the reason `missing`, `not_a_file`, `no_permission`, `empty_file`,
-            `not_a_video`, `no_video_stream`, `no_frames`, `too_many_streams`, `too_long`,
-            `too_large`, `too_short` or `damaged`.
+            `not_a_video`, `unsupported_container`, `unsupported_codec`, `no_video_stream`,
+            `no_frames`, `too_many_streams`, `too_long`, `too_large`, `too_short` or `damaged`.
     """
     path = Path(path)
     container = detect_container(path)
-    with open_stream(path, container, limits) as stream:
+    with open_stream(path, container, limits, strict=False) as stream:
         _check_header(stream, limits)
-        codec = stream.codec_context.name
-        has_hidden_frames = codec.removeprefix("lib") in _CODECS_WITH_HIDDEN_FRAMES
-        header_frames, tick_seconds = stream.frames, stream.time_base
+        codec = stream.codec_context.name.removeprefix("lib")
+        number, header_frames, tick_seconds = stream.index, stream.frames, stream.time_base
         header_end = _end_in_header(stream)
-        scan = _scan_frames if has_hidden_frames else _scan_packets
-        records, first = scan(stream, limits)
-        if first is None:
-            raise UnreadableVideo("no_frames", f"no frame can be decoded: {path}")
         rate = float(stream.average_rate or stream.guessed_rate or 25)
+        aspect = _pixel_aspect(stream)
+        records, opening = scan_packets(stream, limits)
+    if not opening:
+        raise UnreadableVideo("no_frames", f"no frame can be decoded: {path}")
+    records, rules = without_leading(records, opening[0].pts)
+    if codec not in _FRAME_PER_PACKET or not agree(records, opening):
+        records = scan_frames(path, container, limits, rules)
     if len(records) < limits.min_frames:
         expected = f"expected at least {limits.min_frames} frames"
         raise UnreadableVideo("too_short", f"{expected}, found {len(records)}: {path}")
     start, times, duration = _timeline(records, tick_seconds, rate)
-    if header_frames > len(records) and not has_hidden_frames:
-        _check_packet_count(path, container, limits, header_frames)
+    if header_frames > len(records):
+        _check_sample_count(path, container, number, header_frames, limits)
     _check_end(path, start + duration, header_end, rate)
     if duration > limits.max_duration_seconds:
         raise UnreadableVideo("too_long", _too_long(duration, limits))
-    turns = round(first.rotation / 90) % 4
-    height, width = (first.width, first.height) if turns % 2 else (first.height, first.width)
-    has_times = all(r.tick is not None for r in records)
-    timed = sorted(records, key=lambda r: r.tick or 0) if has_times else []
+    turns = round(opening[0].rotation / 90) % 4
+    size = opening[0].height, max(1, round(opening[0].width * aspect))
+    height, width = size[::-1] if turns % 2 else size
+    _check_size(height, width, limits)
+    timed = [] if any(r.tick is None for r in records) else sorted(records, key=FrameRecord.when)
+    keys = tuple(KeyFrame(r.when(), r.dts) for r in timed if r.is_key)
+    # times that FFmpeg guesses, after a seek otherwise than before
+    guessed = container == "mpeg" or (container == "avi" and len(keys) < len(timed))
     return VideoInfo(
         container=container,
         codec=codec,
@@ -107,45 +130,23 @@ def probe(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
         width_px=width,
         quarter_turns=turns,
         pts_seconds=times,
-        ticks=tuple(r.tick or 0 for r in timed),
-        key_ticks=tuple(r.tick or 0 for r in timed if r.is_key),
+        ticks=tuple(r.when() for r in timed),
+        keys=keys,
+        seekable=bool(keys) and not guessed and in_order(opening),
         packet_bytes=tuple(r.size for r in timed) if any(r.size for r in timed) else (),
         tick_seconds=tick_seconds,
+        rules=rules,
     )
 
 
-@dataclass(frozen=True)
-class _FrameRecord:
-    """What is known of a frame without its pixels."""
-
-    tick: int | None
-    duration: int | None  # in ticks
-    size: int = 0  # of its packet, bytes; 0 if not known
-    is_key: bool = False
-
-
-def _scan_packets(stream: Any, limits: Limits) -> tuple[list[_FrameRecord], Any]:
-    """Return a record for each packet that shows a frame, and the first frame or None."""
-    first, records = None, []
-    for packet in iter_packets(stream, limits):
-        tick = packet.dts if packet.pts is None else packet.pts
-        if not packet.is_discard:
-            records.append(_FrameRecord(tick, packet.duration, packet.size, packet.is_keyframe))
-        first = first or next(iter(packet.decode()), None)
-    return records, first or next(iter(stream.codec_context.decode(None)), None)
-
-
-def _scan_frames(stream: Any, limits: Limits) -> tuple[list[_FrameRecord], Any]:
-    """Do the same for a codec whose packets may show no frame, by decoding them all."""
-    first, records = None, []
-    for frame in iter_frames(stream):
-        first = first or frame
-        records.append(_FrameRecord(frame.pts, frame.duration))
-    return records, first
+def _pixel_aspect(stream: Any) -> Fraction:
+    """Return a pixel's width over its height, 1 where the file says nothing sensible."""
+    aspect = stream.sample_aspect_ratio
+    return Fraction(aspect) if aspect and 1 / _WIDEST <= aspect <= _WIDEST else Fraction(1)
 
 
 def _timeline(
-    records: Sequence[_FrameRecord], tick_seconds: Fraction, rate: float
+    records: Sequence[FrameRecord], tick_seconds: Fraction, rate: float
 ) -> tuple[float, tuple[float, ...], float]:
     """Return the first frame's stored time, each frame's time from there, and the duration."""
     ordered = sorted((r.tick, r.duration or 0) for r in records if r.tick is not None)
@@ -169,20 +170,23 @@ def _end_in_header(stream: Any) -> float | None:
 
 def _check_header(stream: Any, limits: Limits) -> None:
     height, width = stream.codec_context.height, stream.codec_context.width
-    if height * width > limits.max_pixels:
-        raise UnreadableVideo(
-            "too_large", f"expected at most {limits.max_pixels:,} pixels, found {width} x {height}"
-        )
+    _check_size(height, width, limits)
     seconds = (stream.container.duration or 0) / 1e6
     if seconds > limits.max_duration_seconds:
         raise UnreadableVideo("too_long", _too_long(seconds, limits))
 
 
-def _check_packet_count(path: Path, container: str, limits: Limits, header_frames: int) -> None:
-    packets = count_packets(path, container, limits)
-    if header_frames > packets:
+def _check_sample_count(
+    path: Path, container: str, stream: int, header_frames: int, limits: Limits
+) -> None:
+    """Raise if the header counts more samples than the file holds, the empty ones with them."""
+    if container == "avi":
+        samples = count_avi_chunks(path, stream)
+    else:
+        samples = count_samples(path, container, limits)
+    if header_frames > samples:
         raise UnreadableVideo(
-            "damaged", f"expected {header_frames} frames, found {packets}: {path}"
+            "damaged", f"expected {header_frames} frames, found {samples}: {path}"
         )
 
 
@@ -196,3 +200,10 @@ def _check_end(path: Path, end: float, header_end: float | None, rate: float) ->
 
 def _too_long(seconds: float, limits: Limits) -> str:
     return f"expected at most {limits.max_duration_seconds:g} s, found {seconds:.0f} s"
+
+
+def _check_size(height: int, width: int, limits: Limits) -> None:
+    if height * width > limits.max_pixels:
+        raise UnreadableVideo(
+            "too_large", f"expected at most {limits.max_pixels:,} pixels, found {width} x {height}"
+        )

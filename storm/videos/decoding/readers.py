@@ -1,14 +1,9 @@
-"""PyAV in strict mode: a file's packets, its frames and their RGB pixels.
-
-Whatever the codec would conceal is an error here. (decord returns damaged frames without an error,
-for 10 of 12 files with flipped bits, and is no faster than seeking.)
-"""
+"""Frames as upright RGB pixels, read in order or by seeking."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,18 +12,14 @@ from typing import Any
 import numpy as np
 
 from storm.errors import UnreadableVideo
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds on a video, checked before and while it is decoded."""
-
-    max_duration_seconds: float = 3600.0
-    max_frames: int = 500_000
-    max_pixels: int = 8192 * 4320  # of one frame
-    max_streams: int = 32
-    max_decoded_bytes: int = 4 << 30  # of all frames that one call returns
-    min_frames: int = 2
+from storm.videos.decoding.streams import (
+    ALL,
+    Limits,
+    StreamRules,
+    decode_packets,
+    open_stream,
+    tick_of,
+)
 
 
 @dataclass(frozen=True)
@@ -45,75 +36,6 @@ class OutputGeometry:
         if self.quarter_turns % 2:
             return self.width_px, self.height_px
         return self.height_px, self.width_px
-
-
-@contextmanager
-def open_stream(path: Path, container: str, limits: Limits, **options: str) -> Iterator[Any]:
-    """Open the first video stream, with a codec that reports damage instead of concealing it.
-
-    Args:
-        path: A file.
-        container: Its container, as FFmpeg calls it.
-        limits: Bounds on the file.
-        options: FFmpeg's options for reading the container.
-
-    Yields:
-        The `av.VideoStream`.
-
-    Raises:
-        UnreadableVideo: Also for FFmpeg's errors within the `with` block.
-    """
-    import av
-    from av.error import FFmpegError
-
-    av.logging.set_level(None)
-    try:
-        with av.open(str(path), format=container, options=options) as file:
-            if len(file.streams) > limits.max_streams:
-                raise UnreadableVideo(
-                    "too_many_streams",
-                    f"expected at most {limits.max_streams} streams, found {len(file.streams)}",
-                )
-            videos = [s for s in file.streams.video if not _is_cover(s)]
-            if not videos:
-                raise UnreadableVideo("no_video_stream", f"found no video stream in {path}")
-            stream = videos[0]
-            stream.codec_context.options = {"err_detect": "explode"}
-            stream.codec_context.thread_count = 1
-            yield stream
-    except FFmpegError as error:
-        raise UnreadableVideo("damaged", f"{error.strerror}: {path}") from None
-
-
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & stream.disposition.attached_pic)
-
-
-def iter_packets(stream: Any, limits: Limits) -> Iterator[Any]:
-    """Yield the stream's packets; frames of those marked `is_discard` are not shown."""
-    count = 0
-    for packet in stream.container.demux(stream):
-        if packet.size and packet.is_corrupt:
-            raise UnreadableVideo("damaged", f"packet {count} is marked as corrupt")
-        if packet.size:
-            count += 1
-            if count > limits.max_frames:
-                raise UnreadableVideo("too_long", f"expected at most {limits.max_frames:,} frames")
-            yield packet
-
-
-def count_packets(path: Path, container: str, limits: Limits) -> int:
-    """Count the stream's packets, with those that an edit list of a trimmed mp4 leaves out."""
-    with open_stream(path, container, limits, ignore_editlist="1") as stream:
-        return sum(1 for _ in iter_packets(stream, limits))
-
-
-def iter_frames(stream: Any) -> Iterator[Any]:
-    """Yield every decoded `av.VideoFrame`; a frame with errors raises `UnreadableVideo`."""
-    for index, frame in enumerate(stream.container.decode(stream)):
-        if frame.is_corrupt:
-            raise UnreadableVideo("damaged", f"frame {index} is corrupt")
-        yield frame
 
 
 class RGBConverter:
@@ -165,38 +87,82 @@ def read_in_order(
     return pixels
 
 
+@dataclass(frozen=True)
+class KeyFrame:
+    """A frame that decoding can start at."""
+
+    tick: int  # when it is shown, as stored
+    dts: int | None  # when it is decoded; None: not known, not after it is shown
+
+
 def read_by_seeking(
     path: Path,
     container: str,
     ticks: Sequence[int],
-    key_ticks: Sequence[int],
+    keys: Sequence[KeyFrame],
     geometry: OutputGeometry,
     limits: Limits,
+    rules: StreamRules = ALL,
 ) -> np.ndarray | None:
     """Decode the frames at the increasing `ticks`, each group from the key frame before it.
+
+    A shortcut: what goes wrong on it says nothing about the file.
 
     Returns:
         (ticks, H, W, 3) uint8 RGB, upright; None where seeking doesn't lead to exactly these
         frames, which must then be read in order.
     """
     pixels, convert = _empty(len(ticks), geometry), RGBConverter(geometry)
-    row = 0
-    with open_stream(path, container, limits) as stream:
-        for key, group in groupby(ticks, lambda tick: bisect_right(key_ticks, tick) - 1):
-            wanted = list(group)
-            if key < 0:
-                return None
-            stream.container.seek(key_ticks[key], stream=stream)
-            for frame in iter_frames(stream):
-                if frame.pts is None or frame.pts > wanted[0]:
+    key_ticks, row = [key.tick for key in keys], 0
+    try:
+        with open_stream(path, container, limits) as stream:
+            for number, group in groupby(ticks, lambda tick: bisect_right(key_ticks, tick) - 1):
+                wanted = list(group)
+                packets = _from_key(stream, keys[number]) if number >= 0 else None
+                if packets is None:
                     return None
-                if frame.pts == wanted[0]:
-                    pixels[row] = convert(frame)
-                    row += 1
-                    wanted.pop(0)
-                if not wanted:
-                    break
+                last = None
+                for frame in decode_packets(stream, packets, rules):
+                    if frame.pts is None or frame.pts > wanted[0]:
+                        return None
+                    if last is not None and frame.pts <= last:
+                        return None
+                    last = frame.pts
+                    if frame.pts == wanted[0]:
+                        pixels[row] = convert(frame)
+                        row += 1
+                        wanted.pop(0)
+                    if not wanted:
+                        break
+    except UnreadableVideo:
+        return None
     return pixels if row == len(ticks) else None
+
+
+def _from_key(stream: Any, key: KeyFrame) -> Iterator[Any] | None:
+    """Seek, and return the packets from a key frame on but those that are shown before it.
+
+    Some containers seek by the time of showing and some by that of decoding; whatever lands behind
+    the key frame is tried again. None if nothing leads there.
+    """
+    dts = key.tick if key.dts is None else key.dts
+    for target in dict.fromkeys((key.tick, dts)):
+        stream.container.seek(target, stream=stream)
+        packets = stream.container.demux(stream)
+        for packet in packets:
+            if packet.is_keyframe and tick_of(packet) == key.tick:
+                return _not_before(key.tick, packet, packets)
+            if packet.dts is not None and packet.dts > dts:
+                break
+    return None
+
+
+def _not_before(tick: int, first: Any, packets: Iterable[Any]) -> Iterator[Any]:
+    yield first
+    for packet in packets:
+        shown = tick_of(packet)
+        if packet.size and (shown is None or shown >= tick):
+            yield packet
 
 
 def _empty(count: int, geometry: OutputGeometry) -> np.ndarray:

@@ -27,6 +27,7 @@ class VideoSummary:
     fps: float
     height_px: int
     width_px: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class QuestionSetReport:
             "codecs": _counts(v.codec for v in videos),
             "containers": _counts(v.container for v in videos),
             "same_bytes": self.same_bytes(),
+            "notes": self.notes(),
             "rejected": {
                 reason: {
                     "questions": len(group),
@@ -94,6 +96,14 @@ class QuestionSetReport:
             "quarantine_share": self.quarantine_share,
             "would_pass": self.passes,
         }
+
+    def notes(self) -> dict[str, list[str]]:
+        """Return the videos with something odd that harms no picture, by its slug."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name, video in self.videos.items():
+            for note in video.notes:
+                found[note].append(name)
+        return dict(found)
 
     def same_bytes(self) -> list[list[str]]:
         """Return groups of videos that are one file under several names."""
@@ -168,6 +178,7 @@ def summarize_video(path: Path, *, decode: bool) -> VideoSummary:
         fps=round(info.fps, 3),
         height_px=info.height_px,
         width_px=info.width_px,
+        notes=info.notes,
     )
 
 
