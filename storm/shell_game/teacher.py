@@ -1,22 +1,35 @@
 """The shell game's teacher (the prompt LLM): reads keyframes and writes a script.
 
 It knows that cups form a row, that one is lifted first, and how long a beat is. It never sees
-the truth: if keyframes are missing or unclear, its script is wrong or the question is rejected.
+the truth: if keyframes are missing or unclear, its script is wrong or the question is rejected. For
+studies it can be made to err.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from storm.records import Rejected, ThoughtPrompt
+from storm.shell_game.mistakes import confuse, replace_swaps
 from storm.shell_game.scene import Color, Look, Pair
 from storm.shell_game.script import Script, write_script
 from storm.thought_prompts import TeacherConfig, TeacherRequest, TeacherSetup
+
+
+def _two_cups(pair: Pair) -> Pair:
+    first, second = sorted(pair)
+    if first < 1 or first == second:
+        raise ValueError(f"expected two different cups, counted from 1, found {pair}")
+    return first, second
+
+
+Swap = Annotated[Pair, AfterValidator(_two_cups)]
 
 
 class Unreadable(Exception):
@@ -31,10 +44,27 @@ class ShellTeacher:
     """Reads a script off the keyframes by looking at pixels."""
 
     class Config(TeacherConfig):
-        """Settings: `beat_seconds` is the world's `beat_frames / fps`."""
+        """Settings of a teacher; with the last three, of one that makes mistakes.
+
+        Attributes:
+            beat_seconds: The world's `beat_frames / fps`.
+            confuses: Two swaps, each of which it always takes for the other.
+            wrong_swaps: The probability that it writes another swap than it saw.
+            seed: Of the wrong swaps, which also hang on the question.
+        """
 
         kind: str = "shell"
         beat_seconds: float = Field(default=0.5, gt=0)
+        confuses: tuple[Swap, Swap] | None = None
+        wrong_swaps: float = Field(default=0.0, ge=0, le=1)
+        seed: int = Field(default=0, ge=0)
+
+        def identity(self) -> dict[str, Any]:
+            """Return what a script depends on: without mistakes, not on how they are made."""
+            unused = {name for name in ("confuses", "wrong_swaps") if not getattr(self, name)}
+            if not self.wrong_swaps:
+                unused.add("seed")
+            return self.model_dump(exclude=unused)
 
         def build(self, setup: TeacherSetup) -> ShellTeacher:
             """Return the teacher; it needs nothing of `setup`."""
@@ -60,7 +90,7 @@ class ShellTeacher:
             if isinstance(script, Unreadable):
                 yield Rejected(id=sample.id, reason=script.reason, detail=str(script))
                 continue
-            text = write_script(script)
+            text = write_script(self._mistaken(script, sample.id))
             yield ThoughtPrompt(
                 id=sample.id,
                 video_id=sample.video_id,
@@ -69,6 +99,11 @@ class ShellTeacher:
                 teacher="shell",
                 saw_answer=False,
             )
+
+    def _mistaken(self, script: Script, question_id: str) -> Script:
+        if self.config.confuses:
+            script = confuse(script, *self.config.confuses)
+        return replace_swaps(script, self.config.wrong_swaps, self.config.seed, question_id)
 
     def read(
         self, frames: np.ndarray, pts_seconds: Sequence[float], duration_seconds: float
