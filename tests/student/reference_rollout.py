@@ -72,10 +72,22 @@ Feed = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 def rollout(
-    student: Student, example: Example, feed: torch.Tensor | None = None
+    student: Student,
+    example: Example,
+    feed: torch.Tensor | None = None,
+    through: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Answer loss (mean over its tokens) and latents (K, d); `feed` (K, d) is fed if given."""
-    latents, fed = _steps(student, example, lambda z, i: z if feed is None else feed[None, i])
+    """Answer loss (mean over its tokens) and latents (K, d); `feed` (K, d) is fed if given.
+
+    Of the student's own latents, the last `through` are fed with their gradient; None: all.
+    """
+
+    def given(z: torch.Tensor, i: int) -> torch.Tensor:
+        if feed is not None:
+            return feed[None, i]
+        return z if through is None or student.k - i <= through else z.detach()
+
+    latents, fed = _steps(student, example, given)
     assert example.answer is not None
     answer = torch.tensor(student.prompts.answer_ids(example.answer))
     hidden = _answer(student, example, fed, answer)
