@@ -79,7 +79,7 @@ def test_another_pooling_or_k_encodes_nothing_again(store: Store) -> None:
 
 @pytest.mark.integration
 def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
-    """Its base is another artifact; the tower in it is the same."""
+    """Its base is another artifact; the vision encoder in it is the same."""
     eight = targets("keep_tokens=true")
     four = targets("keep_tokens=true", "student.latent.k=4")
     latents(eight, store)
@@ -126,11 +126,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("k", True),
         ("a weight of the language model", True),
-        ("a weight of the tower", False),
+        ("a weight of the encoder", False),
         ("how pixels are shown", False),
     ],
 )
-def test_the_tower_is_what_makes_features(
+def test_the_encoder_is_what_makes_features(
     folder: Path, tmp_path: Path, change: str, same: bool
 ) -> None:
     before = vision_encoder_digest(folder)
@@ -146,14 +146,14 @@ def test_the_tower_is_what_makes_features(
         path.write_text(text.replace("0.4814", "0.4815"))
     else:
         weights = load_file(folder / "model.safetensors")
-        visual = "tower" in change
+        visual = "encoder" in change
         name = next(n for n in weights if ("visual." in n) == visual)
         weights[name].view(-1)[0] += 1
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert (vision_encoder_digest(folder) == before) is same
 
 
-def test_a_folder_without_a_tower_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_an_encoder_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     save_file({"model.embed.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="no tensor named visual"):

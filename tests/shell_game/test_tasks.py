@@ -21,7 +21,7 @@ SCENES = sample_scenes(WORLD, "base", 12, seed=0)
 
 @pytest.fixture(scope="module")
 def tasks() -> Tasks:
-    """Tasks on videos whose tokens are numbered by temporal patch, through a tower that counts."""
+    """Tasks on videos whose tokens an encoder numbers by temporal patch."""
 
     def encode_videos(clips: Any) -> list[VideoTokens]:
         return [

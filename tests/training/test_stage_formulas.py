@@ -54,11 +54,10 @@ def rows() -> list[tuple[VideoSample, VideoFeatures, LatentTarget]]:
 
 @pytest.fixture
 def files(tmp_path: Path, rows: Any) -> RowFiles:
-    for name, table in zip(
-        ("samples", "features", "targets"), zip(*rows, strict=True), strict=True
-    ):
+    names = ("samples", "features", "targets")
+    for name, table in zip(names, zip(*rows, strict=True), strict=True):
         write_shard(tmp_path / f"{name}.arrow", list(table), ["key"] * len(table))
-    return RowFiles(**{n: (tmp_path / f"{n}.arrow",) for n in ("samples", "features", "targets")})
+    return RowFiles(**{name: (tmp_path / f"{name}.arrow",) for name in names})
 
 
 def trained(
