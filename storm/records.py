@@ -55,7 +55,9 @@ class VideoSample:
             raise DataError(f"expected answer to be one letter of {letters}, found {self.answer!r}")
 
 
-Measure = Literal["accuracy", "follows_donor", "follows_donor_if_other", "guess_accuracy"]
+Measure = Literal[
+    "accuracy", "follows_donor", "follows_donor_if_other", "guess_accuracy", "steps", "difference"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,7 @@ class Prediction:
         cluster: The question's cluster (see VideoSample).
         intervention: What was done to the latents.
         response: All the text that was generated.
+        steps: Passes of the model after the prompt: latents, and tokens of the response.
         predicted: The letter extracted from the response; empty if there is none.
         answer: The right letter or text.
         correct: Whether the prediction is right.
@@ -231,6 +234,7 @@ class Prediction:
     cluster: str
     intervention: str
     response: str
+    steps: int
     predicted: str
     answer: str
     correct: bool
@@ -298,27 +302,35 @@ class Score:
     """One number of the results.
 
     Attributes:
-        id: Unique; made of arm, variant, measure and condition, never parsed.
-        arm: `storm`, `direct`, `shuffled` or `chance`.
-        variant: Other videos, e.g. `4 swaps`; empty for those of the profile.
+        id: Unique; made of arm, measure, condition and against, never parsed.
+        arm: The arm's name, or `chance`.
+        role: What the arm says in the verdict.
         measure: What the value is a share of; `_if_other`: where the own answer is another one.
+            `steps` is a mean, and `difference` is the accuracy minus that of `against`.
         condition: The intervention on the latents.
-        value: 0 to 1.
+        against: The other arm of a difference, without an intervention; empty for the rest.
+        value: 0 to 1; of a difference -1 to 1.
         low: Lower end of the 95 % interval, clustered as the questions are.
         high: Upper end of it.
         n: Number of questions.
+        clusters: Number of their clusters.
+        p: Of a difference, two-sided and corrected for all differences of the run; NaN for the
+            rest.
         seed: Seed of the interval's resampling.
     """
 
     id: str
     arm: str
-    variant: str
+    role: str
     measure: Measure
     condition: str
+    against: str
     value: float
     low: float
     high: float
     n: int
+    clusters: int
+    p: float
     seed: int
 
     def __post_init__(self):

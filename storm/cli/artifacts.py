@@ -64,10 +64,12 @@ def report(
 
 
 def print_results(run: Run) -> None:
-    """Print the tables of results, an empty line between them."""
+    """Print the tables of results, an empty line between them, then the verdict."""
+    from storm.evaluation.verdict import verdict_lines
     from storm.report.results import read_results, results_tables
 
-    for number, table in enumerate(results_tables(read_results(run))):
-        if number:
-            print()
+    found = read_results(run)
+    for table in results_tables(found):
         print_table(table)
+        print()
+    print("\n".join(verdict_lines(found)))

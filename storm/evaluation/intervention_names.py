@@ -17,9 +17,10 @@ from storm.errors import ConfigError
 
 NO_INTERVENTION = "none"
 SWAP = "swap"
-# Those of storm.student.interventions but `oracle`, which needs targets of the test questions.
+ORACLE = "oracle"  # needs targets of the test questions: `test` in target_splits
+# those of storm.student.named_interventions
 _BUILT_IN = re.compile(
-    r"none|keep|zero|mean|swap|permute|drop|hide_video|hide_latents|noise(:\d+)?|truncate:\d+"
+    r"none|keep|zero|mean|swap|permute|drop|oracle|hide_video|hide_latents|noise(:\d+)?|truncate:\d+"
     r"|(patch|sweeps)(:[1-9]\d*)?"
 )
 PATCH, SWEEPS = "patch", "sweeps"
@@ -37,8 +38,8 @@ def check_intervention(name: str) -> str:
     ours = _BUILT_IN.fullmatch(kind) is not None
     if ours or (not colon and name not in plugins.names("storm.interventions")):
         raise _refused(
-            "expected none, zero, mean, swap, keep, permute, drop, hide_video, hide_latents, "
-            "noise:SEED, truncate:N, patch, patch:I, sweeps, sweeps:T, one of an installed "
+            "expected none, zero, mean, swap, oracle, keep, permute, drop, hide_video, "
+            "hide_latents, noise:SEED, truncate:N, patch, patch:I, sweeps, sweeps:T, one of an installed "
             f"package, or an import path module:Name, found {name!r}"
         )
     from storm.student.named_interventions import parse_intervention

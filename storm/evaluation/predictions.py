@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from storm.artifacts.fs import digest
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import Dtype
-from storm.evaluation.intervention_names import NO_INTERVENTION
+from storm.evaluation.intervention_names import NO_INTERVENTION, ORACLE
 from storm.evaluation.theory import Theory
 from storm.features.encoder import load_student
 from storm.features.video_features import VideoFeaturesStage
+from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint, Prediction, VideoFeatures, VideoSample
 from storm.student.letters import judge
+from storm.student.modes import Mode
+from storm.student.reasoning import final_answer
 from storm.videos.stage import VideoStage
 
 if TYPE_CHECKING:
@@ -30,19 +33,20 @@ class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 
     For `mean`, every slot is the mean over all questions; for `swap` and `patch:I`, the latents are
-    those of another question, drawn from all without a fixed point. So no row depends on shards or
-    on what is pending. Multiple choice is scored by its letter, anything else by equality of the
-    stripped, lower-cased text.
+    those of another question, drawn from all without a fixed point; for `oracle`, the question's
+    targets, if it has some. So no row depends on shards or on what is pending. Multiple choice is
+    scored by its letter, anything else by equality of the stripped, lower-cased text.
     """
 
     name: ClassVar[str] = "predictions"
     row: ClassVar[type] = Prediction
-    version: ClassVar[int] = 3  # with guess_accuracy
+    version: ClassVar[int] = 4  # with steps
 
     checkpoint: Stage[Checkpoint]
     videos: VideoStage
     features: VideoFeaturesStage
-    mode: Literal["direct", "latent"]
+    targets: LatentTargetsStage | None = None  # of the test questions, for `oracle`
+    mode: Mode
     dtype: Dtype
     interventions: tuple[str, ...] = (NO_INTERVENTION,)  # that one first: it leaves the latents
     max_new_tokens: int = 8
@@ -55,11 +59,15 @@ class PredictionsStage(Stage[Prediction]):
         features = self.features.artifact(store).index()
         samples = self._samples(store)
         everyone = digest(sorted(questions[s.id] for s in samples))
+        targets = self.targets.artifact(store).index() if self.targets else {}
         for sample in samples:
             own = (questions[sample.id], features[sample.video_id], *weights)
             for intervention in self.interventions:
-                upstream = own if intervention == NO_INTERVENTION else (*own, everyone)
-                yield prediction_id(sample.id, intervention), upstream
+                if intervention != ORACLE:
+                    upstream = own if intervention == NO_INTERVENTION else (*own, everyone)
+                    yield prediction_id(sample.id, intervention), upstream
+                elif sample.id in targets:
+                    yield prediction_id(sample.id, intervention), (*own, targets[sample.id])
 
     def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
         """Yield the answers, one intervention after the other."""
@@ -68,8 +76,11 @@ class PredictionsStage(Stage[Prediction]):
         from storm.student.named_interventions import parse_intervention
 
         student = load_student(self.checkpoint, context, self.dtype)
+        rolls_out = self.mode == "latent" and student.latent.rolls_out
+        latent_steps = student.k if rolls_out else 0
         pending = set(ids)
         questions = self._questions(context)
+        targets = {t.id: t for t in self.targets.rows(context.store)} if self.targets else {}
         unchanged = {prediction_id(sample.id, NO_INTERVENTION) for sample, _ in questions}
         needs_latents = not pending <= unchanged
         latents: list[torch.Tensor] = []
@@ -81,13 +92,16 @@ class PredictionsStage(Stage[Prediction]):
             of_all = parse_intervention(name, torch.stack(latents) if latents else None)
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
+                if name == ORACLE:
+                    rows = [i for i in rows if questions[i][0].id in targets]
                 row_ids = [prediction_id(questions[i][0].id, name) for i in rows]
                 pending_ids = [id for id in row_ids if id in pending]
                 if not pending_ids and not (name == NO_INTERVENTION and needs_latents):
                     continue
                 context.begin(pending_ids)
                 changed = of_all and of_all.of_rows([donors[i] for i in rows])  # the donors' rows
-                answers = self._answer(student, [questions[i] for i in rows], changed)
+                asked = [(*questions[i], targets.get(questions[i][0].id)) for i in rows]
+                answers = self._answer(student, asked, changed)
                 for i, id, answer in zip(rows, row_ids, answers, strict=True):
                     if name == NO_INTERVENTION and answer.latents is not None:
                         latents.append(answer.latents.float().cpu())
@@ -100,6 +114,8 @@ class PredictionsStage(Stage[Prediction]):
                             answer.text,
                             theory.answer(name, donor),
                             theory.guess_accuracy(name),
+                            steps=latent_steps + len(answer.token_ids),
+                            reasons=self.mode == "cot",
                         )
                 context.emit({"progress": at + len(rows), "of": len(questions), "text": name})
 
@@ -121,19 +137,21 @@ class PredictionsStage(Stage[Prediction]):
         import torch
 
         from storm.student import Example, VideoTokens, prompt_of
+        from storm.tensors import from_numpy
 
         examples = [
             Example(
                 videos=(VideoTokens.of(features, student.hidden_size),),
                 prompt=prompt_of(sample.question, sample.options),
+                targets=None if target is None else from_numpy(target.latents),
                 use_latents=self.mode == "latent",
             )
-            for sample, features in questions
+            for sample, features, target in questions
         ]
         with torch.inference_mode():
             return student.generate(
                 student.collate(examples),
-                mode=self.mode,
+                mode="latent" if self.mode == "latent" else "direct",
                 intervention=intervention,
                 max_new_tokens=self.max_new_tokens,
             )
@@ -158,8 +176,12 @@ def _prediction(
     response: str,
     donor_answer: str = "",
     guess_accuracy: float = math.nan,
+    *,
+    steps: int,
+    reasons: bool = False,
 ) -> Prediction:
-    predicted, correct = judge(response, len(sample.options), sample.answer)
+    said = final_answer(response)[1] if reasons else response
+    predicted, correct = judge(said, len(sample.options), sample.answer)
     return Prediction(
         id=prediction_id(sample.id, intervention),
         question_id=sample.id,
@@ -167,6 +189,7 @@ def _prediction(
         cluster=sample.cluster,
         intervention=intervention,
         response=response,
+        steps=steps,
         predicted=predicted,
         answer=sample.answer,
         correct=correct,

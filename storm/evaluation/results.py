@@ -1,37 +1,46 @@
-"""The stage `results`: every arm's accuracy, with intervals, also under interventions."""
+"""The stage `results`: every arm's accuracy, with intervals, under interventions and compared."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
+from storm.benchmarks.paired import Pair, PairedDifference, paired_differences
 from storm.benchmarks.statistics import clustered_interval
 from storm.config import FrozenModel
-from storm.errors import DataError
-from storm.evaluation.intervention_names import NO_INTERVENTION
+from storm.evaluation.intervention_names import NO_INTERVENTION, ORACLE
 from storm.evaluation.predictions import PredictionsStage
 from storm.records import Measure, Prediction, Score
-from storm.training.stage import phases_of
 from storm.videos.stage import VideoStage
+
+Role = Literal["main", "direct", "dummy", "control", "rival", "ablation"]
 
 
 class ArmLabel(FrozenModel):
-    """The name of an arm, and the videos that it was tested on."""
+    """The name of an arm, and what it says in the verdict."""
 
     name: str
-    variant: str = ""  # '': the profile's own videos
+    role: Role = "main"
+
+
+class Compared(NamedTuple):
+    """A difference: the main arm's accuracy under a condition minus another arm's without one."""
+
+    condition: str
+    against: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsStage(Stage[Score]):
-    """Scores of each arm; of trainings with the same label, the one best on validation videos."""
+    """Scores of each arm, the main one first, and its differences from the others."""
 
     name: ClassVar[str] = "results"
     row: ClassVar[type] = Score
+    version: ClassVar[int] = 2  # with differences
     single_item: ClassVar[bool] = True
 
     videos: VideoStage
@@ -51,19 +60,25 @@ class ResultsStage(Stage[Score]):
         wanted = set(ids)
         yield from (s for s in self._scores(context.store) if s.id in wanted)
 
+    def answers(self, store: Store) -> dict[ArmLabel, list[Prediction]]:
+        """Return what each arm answered to the main arm's questions; none of those on others."""
+        return {
+            arm: list(stage.rows(store)) if stage.videos == self.predictions[0].videos else []
+            for arm, stage in zip(self.arms, self.predictions, strict=True)
+        }
+
     def _scores(self, store: Store) -> Iterator[Score]:
-        runs: dict[ArmLabel, list[PredictionsStage]] = {}
         for arm, stage in zip(self.arms, self.predictions, strict=True):
-            runs.setdefault(arm, []).append(stage)
-        for arm, stages in runs.items():
-            chosen = stages[0]
-            if len(stages) > 1:  # never by test videos
-                chosen = max(stages, key=lambda stage: validation_accuracy(stage, store))
-            yield from self._of_arm(arm, list(chosen.rows(store)))
+            yield from self._of_arm(arm, list(stage.rows(store)))
+        family = pairs_of(self.answers(store))
+        for compared, found in paired_differences(family, seed=self.seed).items():
+            yield self._difference(compared, found)
         test = [s for s in self.videos.rows(store) if s.split == "test" and s.options]
         chance = sum(1 / len(s.options) for s in test) / max(1, len(test))
         interval = (chance, chance, chance)
-        yield self._score(ArmLabel(name="chance"), "accuracy", NO_INTERVENTION, interval, len(test))
+        clusters = [s.cluster for s in test]
+        label = ArmLabel(name="chance")
+        yield self._score(label, "accuracy", NO_INTERVENTION, interval, clusters)
 
     def _of_arm(self, arm: ArmLabel, rows: Sequence[Prediction]) -> Iterator[Score]:
         """Yield the accuracy without an intervention first, then those with one."""
@@ -71,8 +86,15 @@ class ResultsStage(Stage[Score]):
         for intervention in sorted(interventions, key=lambda name: name != NO_INTERVENTION):
             changed = [row for row in rows if row.intervention == intervention]
             for measure, counted, values in _measures(changed):
-                interval = clustered_interval(values, [row.cluster for row in counted])
-                yield self._score(arm, measure, intervention, interval, len(counted))
+                clusters = [row.cluster for row in counted]
+                interval = clustered_interval(values, clusters)
+                yield self._score(arm, measure, intervention, interval, clusters)
+        steps = [row.steps for row in rows if row.intervention == NO_INTERVENTION]
+        if steps:
+            clusters = [row.cluster for row in rows if row.intervention == NO_INTERVENTION]
+            mean = sum(steps) / len(steps)
+            interval = (mean, mean, mean)  # it describes these answers, no population
+            yield self._score(arm, "steps", NO_INTERVENTION, interval, clusters)
 
     def _score(
         self,
@@ -80,21 +102,68 @@ class ResultsStage(Stage[Score]):
         measure: Measure,
         condition: str,
         interval: tuple[float, float, float],
-        n: int,
+        clusters: Sequence[str],
     ) -> Score:
         value, low, high = interval
         return Score(
-            id="/".join(filter(None, (arm.name, arm.variant, measure, condition))),
+            id="/".join((arm.name, measure, condition)),
             arm=arm.name,
-            variant=arm.variant,
+            role=arm.role,
             measure=measure,
             condition=condition,
+            against="",
             value=value,
             low=low,
             high=high,
-            n=n,
+            n=len(clusters),
+            clusters=len(set(clusters)),
+            p=math.nan,
             seed=self.seed,
         )
+
+    def _difference(self, compared: Compared, found: PairedDifference) -> Score:
+        main = self.arms[0]
+        return Score(
+            id="/".join((main.name, "difference", *compared)),
+            arm=main.name,
+            role=main.role,
+            measure="difference",
+            condition=compared.condition,
+            against=compared.against,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            n=found.n,
+            clusters=found.clusters,
+            p=found.p_holm,
+            seed=self.seed,
+        )
+
+
+def pairs_of(answers: dict[ArmLabel, list[Prediction]]) -> dict[Compared, list[Pair]]:
+    """Return the pairs of each comparison of the first arm.
+
+    It is compared with every other arm, and its oracle latents with those of the role `direct`.
+    """
+    main, *others = answers
+    family: dict[Compared, list[Pair]] = {}
+    for arm in others:
+        conditions = (NO_INTERVENTION, ORACLE) if arm.role == "direct" else (NO_INTERVENTION,)
+        theirs = _by_question(answers[arm], NO_INTERVENTION)
+        for condition in conditions:
+            own = _by_question(answers[main], condition)
+            pairs = [
+                Pair(float(own[i].correct), float(theirs[i].correct), own[i].cluster)
+                for i in own.keys() & theirs.keys()
+            ]
+            if pairs:
+                pairs.sort(key=lambda pair: pair.cluster)
+                family[Compared(condition, arm.name)] = pairs
+    return family
+
+
+def _by_question(rows: Iterable[Prediction], intervention: str) -> dict[str, Prediction]:
+    return {row.question_id: row for row in rows if row.intervention == intervention}
 
 
 def _measures(
@@ -113,47 +182,41 @@ def _measures(
         yield "guess_accuracy", known, [row.guess_accuracy for row in known]
 
 
-def validation_accuracy(stage: PredictionsStage, store: Store) -> float:
-    """Return what a checkpoint reached on validation videos. Raises DataError without any."""
-    (checkpoint,) = stage.checkpoint.rows(store)
-    accuracy = phases_of(checkpoint)[-1]["diagnostics"].get("val_accuracy")
-    if accuracy is None:
-        raise DataError(
-            f"expected validation questions to choose among trainings by, {stage.title} had none: "
-            "give the questions a split `val` (videos.val_share), or train at one rate"
-        )
-    return accuracy
-
-
 def as_json(scores: Iterable[Score]) -> dict[str, Any]:
     """Return the results as one JSON value.
 
     Returns:
-        `{"arms": {name: ARM}, "chance": share}`, where an ARM has `accuracy`, `ci95`, `n`, `seed`,
-        and if there are any, `interventions: {name: {accuracy, ci95, n}}` and
-        `variants: {name: ARM}`. An intervention with a donor also has `follows_donor` and
-        `follows_donor_if_other`, each `{share, ci95, n}`, and `sweeps:T` the `guess_accuracy` of
-        theory, where the world can say.
+        `{"arms": {name: ARM}, "differences": [DIFFERENCE], "chance": share}`, where an ARM has
+        `role`, `accuracy`, `ci95`, `n`, `clusters`, `steps`, `seed`, and if there are any,
+        `interventions: {name: {accuracy, ci95, n}}`. An intervention with a donor also has
+        `follows_donor` and `follows_donor_if_other`, each `{share, ci95, n}`, and `sweeps:T` the
+        `guess_accuracy` of theory, where the world can say. A DIFFERENCE has `arm`, `condition`,
+        `against`, `value`, `ci95`, `p` (Holm's), `n` and `clusters`.
     """
     arms: dict[str, dict[str, Any]] = {}
+    differences: list[dict[str, Any]] = []
     chance = None
     for score in scores:
         if score.arm == "chance":
             chance = score.value
             continue
-        arm = arms.setdefault(score.arm, {})
-        if score.variant:
-            arm = arm.setdefault("variants", {}).setdefault(score.variant, {})
-        if score.condition == NO_INTERVENTION:
-            arm.update(accuracy=score.value, ci95=[score.low, score.high], n=score.n)
-            arm["seed"] = score.seed
+        interval = {"ci95": [score.low, score.high], "n": score.n}
+        arm = arms.setdefault(score.arm, {"role": score.role})
+        if score.measure == "difference":
+            compared = {name: getattr(score, name) for name in ("arm", "condition", "against")}
+            counted = {"clusters": score.clusters, "p": score.p}
+            differences.append({**compared, "value": score.value, **interval, **counted})
+        elif score.measure == "steps":
+            arm["steps"] = score.value
+        elif score.condition == NO_INTERVENTION:
+            arm.update(accuracy=score.value, **interval)
+            arm.update(clusters=score.clusters, seed=score.seed)
         else:
             found = arm.setdefault("interventions", {}).setdefault(score.condition, {})
-            interval = {"ci95": [score.low, score.high], "n": score.n}
             if score.measure == "accuracy":
                 found.update(accuracy=score.value, **interval)
             elif score.measure == "guess_accuracy":
                 found[score.measure] = score.value
             else:
                 found[score.measure] = {"share": score.value, **interval}
-    return {"arms": arms, "chance": chance}
+    return {"arms": arms, "differences": differences, "chance": chance}

@@ -6,8 +6,7 @@ A source is a pydantic model. Either it lists questions on videos that exist
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
 from typing_extensions import Unpack
 
@@ -45,23 +44,4 @@ class CurriculumSource(VideoSource, Protocol):
             untaught: A base whose phases have no data yet.
             options: Those of the stage that makes the videos.
         """
-        ...
-
-
-@runtime_checkable
-class GradedSource(VideoSource, Protocol):
-    """A source that comes in levels of difficulty."""
-
-    @property
-    def level_name(self) -> str:
-        """The level in words: labels stages, and names the variant of an arm."""
-        ...
-
-    @property
-    def frames_per_video(self) -> int:
-        """The length of its videos, so that shorter ones are sampled as densely."""
-        ...
-
-    def easier(self, settings: Mapping[str, Any]) -> GradedSource:
-        """Return an easier source. Raises ConfigError if the settings are wrong."""
         ...

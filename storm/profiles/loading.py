@@ -35,10 +35,32 @@ def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
     raw = _read(profile)
     for override in overrides:
         apply_override(raw, override)
+    raw = with_whole_arms(raw)
     try:
         return PipelineConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"the profile {profile!r} is wrong: {problems(raw, error)}") from None
+
+
+def with_whole_arms(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a profile whose arms are whole profiles, not changes of this one.
+
+    An arm that is null is left out. What isn't a mapping stays, for the validation to refuse.
+    Interventions and benchmarks are the profile's alone.
+    """
+    sections = {key: raw[key] for key in ("arms", "study") if isinstance(raw.get(key), dict)}
+    alone = ("arms", "study", "interventions", "benchmarks")
+    own = {key: value for key, value in raw.items() if key not in alone}
+    whole = dict(raw)
+    for key, arms in sections.items():
+        whole[key] = {
+            name: {"role": "ablation", **merge(own, changes), "name": name}
+            if isinstance(changes, dict)
+            else changes
+            for name, changes in arms.items()
+            if changes is not None
+        }
+    return whole
 
 
 def _read(profile: Any, children: tuple[Any, ...] = ()) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from storm.artifacts.fs import write_atomic
 from storm.artifacts.stage import Stage
 from storm.artifacts.store import Store
 from storm.config import LETTERS
+from storm.evaluation.verdict import verdict_lines
 from storm.profiles import Run
 from storm.report.benchmarks import benchmark_tables, scored_benchmarks
 from storm.report.results import read_results, results_tables
@@ -25,10 +26,12 @@ def write_report(run: Run) -> Path:
     from jinja2 import Environment
 
     page = Environment(autoescape=True).from_string(TEMPLATE.read_text())
+    results = read_results(run)
     html = page.render(
         profile=run.config.name,
         letters=LETTERS,
-        results=results_tables(read_results(run)),
+        results=results_tables(results),
+        verdict=verdict_lines(results),
         benchmarks=[(title, benchmark_tables(scores)) for title, scores in scored_benchmarks(run)],
         stages=stage_states(run),
         thought=first_thought(run),

@@ -55,10 +55,6 @@ def results_table(results: dict[str, Any]) -> Table:
             if follows := found.get("follows_donor"):
                 text = f"{text}: answer follows the donor"
                 rows.append([text, *_share(follows["share"], follows)])
-        variants = arm.get("variants", {})
-        for variant in sorted(variants, key=lambda name: (len(name), name)):  # 4 before 16 swaps
-            scores = variants[variant]
-            rows.append([f"  at {variant}", *_share(scores["accuracy"], scores)])
     rows.append(["chance", _percent(results["chance"]), "", ""])
     return rows
 

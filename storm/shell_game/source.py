@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
-
 from storm.config import FrozenModel
-from storm.errors import ConfigError
 from storm.shell_game.base import ShellBase
 from storm.shell_game.scene import World
 from storm.shell_game.videos import Counts, ShellVideos
 from storm.training.stage import Base
-
-
-class EasierWorld(FrozenModel):
-    """Settings of `arms.direct.easier`: a world with fewer swaps and as many beats."""
-
-    swaps: int = Field(ge=0)
-    counts: Counts
 
 
 class ShellSource(FrozenModel):
@@ -29,16 +18,6 @@ class ShellSource(FrozenModel):
     kind: Literal["shell"] = "shell"
     world: World = World()
     counts: Counts = Counts()
-
-    @property
-    def level_name(self) -> str:
-        """The number of swaps to follow."""
-        return f"{self.world.swaps} swaps"
-
-    @property
-    def frames_per_video(self) -> int:
-        """The length of each video in frames."""
-        return self.world.frames
 
     def build(self, seed: int, **options: Any) -> ShellVideos:
         """Return the stage that renders the splits `train`, `val` and `test`."""
@@ -55,21 +34,3 @@ class ShellSource(FrozenModel):
         )
         fields = {f.name: getattr(untaught, f.name) for f in dataclasses.fields(untaught)}
         return ShellBase(**fields, videos=videos)
-
-    def easier(self, settings: Mapping[str, Any]) -> ShellSource:
-        """Return a source with fewer swaps. Raises ConfigError if it is not an easier one."""
-        try:
-            easier = EasierWorld.model_validate(settings)
-        except ValidationError as error:
-            raise ConfigError(f"arms.direct.easier is wrong: {_one_line(error)}") from None
-        if easier.swaps > self.world.beats:
-            raise ConfigError(
-                f"expected easier worlds of at most {self.world.beats} swaps, one a beat, "
-                f"found {easier.swaps}: correct arms.direct.easier"
-            )
-        world = self.world.model_copy(update={"swaps": easier.swaps, "beats": easier.swaps})
-        return self.model_copy(update={"world": world, "counts": easier.counts})
-
-
-def _one_line(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

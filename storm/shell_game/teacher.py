@@ -95,7 +95,7 @@ class ShellTeacher:
                 id=sample.id,
                 video_id=sample.video_id,
                 prompt=text,
-                steps=tuple(p for p in text.split("; ") if p.startswith(("swap", "rest"))),
+                steps=_steps(script),
                 teacher="shell",
                 saw_answer=False,
             )
@@ -131,6 +131,12 @@ class ShellTeacher:
         start, ball = _read_reveal(by_beat[0], row)
         swaps = tuple(_read_beat(i, sights) for i, sights in enumerate(by_beat[1:], 1))
         return Script(len(row.boxes), start, swaps, Look(row.table, row.cup, ball))
+
+
+def _steps(script: Script) -> tuple[str, ...]:
+    """Return each beat's pair, '-' for a rest, and where the ball then is, e.g. `13 3`."""
+    pairs = ("-" if pair is None else f"{pair[0]}{pair[1]}" for pair in script.beats)
+    return tuple(f"{pair} {place}" for pair, place in zip(pairs, script.places, strict=True))
 
 
 @dataclass(frozen=True)

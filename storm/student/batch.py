@@ -88,9 +88,9 @@ def collate(examples: Sequence[Example], prompts: Prompts) -> Batch:
     answered = [e.answer is not None for e in examples]
     if any(answered) != all(answered):
         raise DataError("expected answers in all examples of a batch or in none, found some")
-    k, start, pad, end = prompts.k, *prompts.latent_ids
+    k, (start, _, end) = prompts.k, prompts.latent_ids
     heads = [prompts.layout(e) for e in examples]
-    spans = [[start, *[pad] * k, end] if e.use_latents else [] for e in examples]
+    spans = [[start, *prompts.span_ids, end] if e.use_latents else [] for e in examples]
     answers = [prompts.answer_ids(e.answer) if e.answer is not None else () for e in examples]
     width = max(len(h.ids) for h in heads)
     columns = width + max(len(s) + len(a) for s, a in zip(spans, answers, strict=True))

@@ -35,6 +35,7 @@ def save(student: LatentModel, path: Path) -> None:
         **student.latent.model_dump(),
         sampling=student.sampling,
         token_ids=student.prompts.latent_ids,
+        span_ids=student.prompts.span_ids,
     )
     student.model.config.storm = section.model_dump(mode="json")
     student.model.generation_config = GenerationConfig(

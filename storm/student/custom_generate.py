@@ -5,9 +5,10 @@
 It needs nothing of STORM. The start marker follows the prompt; then come exactly K steps, each fed
 the last hidden state through the checkpoint's latent head; the end marker is forced; `generate`
 itself does the rest, with any options it was given. K, the head and the markers' ids are in the
-model's config under `storm`. The output is prompt, markers, K placeholders and answer. Markers and
-placeholders are special tokens, so `batch_decode(out[:, prompt:], skip_special_tokens=True)` is the
-answer's text.
+model's config under `storm`. Where the span holds tokens (`input` is `queries` or `pads`), there
+are no steps: they are read with the prompt. The output is prompt, markers, K placeholders and
+answer. Markers and placeholders are special tokens, so
+`batch_decode(out[:, prompt:], skip_special_tokens=True)` is the answer's text.
 
 With a video, a Qwen2.5-VL's plain `generate` (without custom_generate) differs in the prompt too:
 it has text at positions that Qwen never trained, see `continue_after_vision`.
@@ -56,13 +57,16 @@ def generate(
     if not bool(attention_mask[:, -1].all()):
         raise ValueError("expected prompts padded on the left, found padding on the right")
     start, pad, end = section["token_ids"]
-    ids, mask = _append(input_ids, attention_mask, [start])
+    steps, span = section["k"], []
+    if section.get("input", "states") != "states":
+        steps, span = 0, list(section["span_ids"])
+    ids, mask = _append(input_ids, attention_mask, [start, *span])
     prompt = {name: options.pop(name, None) for name in (*_VISION_INPUTS, *_PROMPT_ONLY)}
     prompt = {name: value for name, value in prompt.items() if value is not None}
     cache = DynamicCache(config=model.config.get_text_config())
     hidden = _read_prompt(model, ids, mask, cache, prompt)
     head = _head(model, section["head"])
-    for _ in range(section["k"]):
+    for _ in range(steps):
         latent = head(hidden)
         ids, mask = _append(ids, mask, [pad])
         position = mask.sum(1, keepdim=True) - 1 + model.model.rope_deltas

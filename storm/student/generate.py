@@ -64,14 +64,15 @@ class DecodeState:
         following = self.position[:, None] + torch.arange(count, device=self.position.device)
         return following.expand(3, -1, -1)
 
-    def read(self, student: LatentModel, embeds: torch.Tensor) -> None:
-        """Read vectors (B, T, d)."""
+    def read(self, student: LatentModel, embeds: torch.Tensor) -> torch.Tensor:
+        """Read vectors (B, T, d); return their hidden states (B, T, d)."""
         count = embeds.shape[1]
         self.steps = StepKV(self.prompt, self.steps, self.bias)
         if self.weights is not None:
             self.weights = self.steps.weights = {}
         hidden = student.trunk(embeds, self.next_positions(count), None, self.steps)
         self.hidden, self.position = hidden[:, -1:], self.position + count
+        return hidden
 
     def restart(self, position: torch.Tensor) -> None:
         """Forget everything after the prompt; the next token is at `position`."""
@@ -99,7 +100,10 @@ def generate(
     prefill_seconds = clock.lap()
     latents = None
     if mode == "latent":
-        latents = roll_out_latents(student, prompts, state, intervention, sweeps)
+        if student.latent.rolls_out:
+            latents = roll_out_latents(student, prompts, state, intervention, sweeps)
+        else:
+            latents = prefill_latents(student, prompts, state)
     latent_seconds = clock.lap()
     maps = attention_maps(state.weights, prompts) if state.weights is not None else None
     state.weights = None
@@ -174,6 +178,13 @@ def roll_out_latents(
     return latents
 
 
+def prefill_latents(student: LatentModel, prompts: Batch, state: DecodeState) -> torch.Tensor:
+    """Read the span's tokens and the end marker in one pass; return the latents (B, K, d)."""
+    span = [*student.prompts.span_ids, student.prompts.latent_ids[2]]
+    ids = prompts.ids.new_tensor(span).expand(len(prompts), -1)
+    return student.head(state.read(student, student.embed_ids(ids))[:, :-1])
+
+
 def _take_steps(student: LatentModel, state: DecodeState, change: Intervention) -> torch.Tensor:
     """Return the latents (B, K, d), one after another; all but the last are read."""
     latents: list[torch.Tensor] = []
@@ -222,6 +233,11 @@ def _check_request(
         raise ConfigError(f"expected mode 'direct' or 'latent', found {mode!r}")
     if mode == "direct" and intervention is not None:
         raise ConfigError(f"expected mode 'latent' for an intervention, found {intervention!r}")
+    if not student.latent.rolls_out and (intervention is not None or sweeps is not None):
+        raise ConfigError(
+            "expected a student that rolls its latents out for an intervention or sweeps, found "
+            f"one that reads {student.latent.input} in their places"
+        )
     if mode == "direct" and sweeps is not None:
         raise ConfigError(f"expected mode 'latent' for Jacobi sweeps, found {sweeps = }")
     if sweeps is not None and intervention is not None and intervention.sweeps is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator
 
@@ -14,6 +14,9 @@ from storm.config import FrozenModel
 from storm.errors import ConfigError
 from storm.student.files import require_folder
 from storm.student.latent_head import LatentConfig
+
+if TYPE_CHECKING:
+    from storm.student.student import Student
 
 
 class PretrainedConfig(FrozenModel):
@@ -70,6 +73,16 @@ class PretrainedConfig(FrozenModel):
             )
         add_tokens(model, processor.tokenizer, self.latent)
         Student(model.eval(), processor, self.latent).save_pretrained(folder)
+
+
+def with_latent(student: Student, latent: LatentConfig) -> Student:
+    """Return the student with another latent span; its own is returned as it is."""
+    from storm.student.student import Student
+
+    if latent == student.latent:
+        return student
+    add_tokens(student.model, student.tokenizer, latent)
+    return Student(student.model, student.processor, latent, student.sampling)
 
 
 def add_tokens(model: Any, tokenizer: Any, latent: LatentConfig) -> None:

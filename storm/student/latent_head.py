@@ -15,18 +15,40 @@ if TYPE_CHECKING:
 
 
 class LatentConfig(FrozenModel):
-    """The latent span: fixed when a student is made."""
+    """The latent span: fixed when a student is trained.
 
-    k: int = Field(default=8, ge=0)  # latent steps between question and answer
+    Attributes:
+        k: Latent states between question and answer.
+        input: What the model reads in their places. `states`: each latent, after a step of its
+            own. `queries`: K learned tokens in one parallel pass, as in OneVL; `pads`: one token
+            K times. A stock engine serves the last two, whose answers are a longer prompt.
+        head: The map from a hidden state to a latent.
+    """
+
+    k: int = Field(default=8, ge=0)
+    input: Literal["states", "queries", "pads"] = "states"
     head: Literal["identity", "rms", "mlp"] = "identity"
     start: str = "<|latent_start|>"
     pad: str = "<|latent_pad|>"
     end: str = "<|latent_end|>"
 
     @property
-    def tokens(self) -> tuple[str, str, str]:
-        """Start, pad and end token."""
-        return self.start, self.pad, self.end
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens of its own: start, pad and end, then the queries, if it has any."""
+        queries = self.span if self.input == "queries" else ()
+        return self.start, self.pad, self.end, *queries
+
+    @property
+    def span(self) -> tuple[str, ...]:
+        """The K tokens between start and end."""
+        if self.input == "queries":
+            return tuple(f"<|latent_{i + 1}|>" for i in range(self.k))
+        return (self.pad,) * self.k
+
+    @property
+    def rolls_out(self) -> bool:
+        """Whether each latent is a step, fed back to the model."""
+        return self.input == "states"
 
     def require(self, k: int | None) -> None:
         """Raise ConfigError if another number of steps is asked for than was trained."""
@@ -36,8 +58,8 @@ class LatentConfig(FrozenModel):
                 f"{k = }: train another checkpoint for another K"
             )
 
-    def ids(self, tokenizer: Any) -> tuple[int, int, int]:
-        """Return the ids of start, pad and end; raise ConfigError if one is missing."""
+    def ids(self, tokenizer: Any) -> dict[str, int]:
+        """Return the id of each of its tokens; raise ConfigError if one is missing."""
         vocabulary = tokenizer.get_vocab()
         missing = [token for token in self.tokens if token not in vocabulary]
         if missing:
@@ -45,8 +67,7 @@ class LatentConfig(FrozenModel):
                 f"expected latent tokens in the tokenizer, found none of {missing}: import the "
                 "checkpoint with storm.student.PretrainedConfig, which adds them"
             )
-        start, pad, end = (vocabulary[token] for token in self.tokens)
-        return start, pad, end
+        return {token: vocabulary[token] for token in self.tokens}
 
     def build_head(self, hidden_size: int) -> nn.Module:
         """Return the module from last hidden state to next latent, both (..., hidden)."""
@@ -63,7 +84,8 @@ class CheckpointSection(LatentConfig):
     """What stands in a checkpoint's config.json under `storm`; training and inference obey it."""
 
     sampling: FrameSampling | None = None  # of the videos it was trained on; None: not known
-    token_ids: tuple[int, int, int] | None = None  # of the tokens, for custom_generate
+    token_ids: tuple[int, int, int] | None = None  # start, pad and end, for custom_generate
+    span_ids: tuple[int, ...] | None = None  # what stands between start and end, for it too
 
     @property
     def latent(self) -> LatentConfig:

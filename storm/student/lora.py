@@ -57,7 +57,7 @@ def attach(student: Student, lora: Lora) -> Any:
         lora_dropout=lora.dropout,
         target_modules=rf".*language_model\.layers\..*\.({'|'.join(lora.targets)})",
         # also in the LM head, where it shares the embeddings' weights
-        trainable_token_indices={"embed_tokens": list(student.prompts.latent_ids)},
+        trainable_token_indices={"embed_tokens": list(student.prompts.learned_ids)},
     )
     with warnings.catch_warnings():  # peft asks for an attribute that transformers renamed
         warnings.simplefilter("ignore", FutureWarning)

@@ -53,7 +53,10 @@ class Prompts:
     def __init__(self, tokenizer: Any, adapter: Adapter, latent: LatentConfig):
         self.tokenizer, self.adapter = tokenizer, adapter
         self.k = latent.k
-        self.latent_ids = latent.ids(tokenizer)
+        ids = latent.ids(tokenizer)
+        self.latent_ids = ids[latent.start], ids[latent.pad], ids[latent.end]
+        self.span_ids = tuple(ids[token] for token in latent.span)
+        self.learned_ids = tuple(ids.values())  # of all tokens that the tokenizer did not bring
         self.turn_end_id: int = tokenizer.convert_tokens_to_ids(TURN_END)
         self.pad_id: int = tokenizer.pad_token_id
         self.stop_ids = frozenset({self.turn_end_id, self.pad_id})

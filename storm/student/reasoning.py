@@ -25,3 +25,8 @@ def final_answer(response: str) -> tuple[int, str]:
         start = last_line.start() if last_line else 0
         inner = response[start:]
     return start + len(inner) - len(inner.lstrip()), inner.strip()
+
+
+def after_reasoning(reasoning: str, answer: str) -> str:
+    """Return what a student is trained to write: the reasoning, if any, then the answer's line."""
+    return f"{reasoning}\n{answer}" if reasoning else answer

@@ -1,9 +1,9 @@
 """The student's forward passes in training.
 
-`parallel` is one pass over whole sequences, with given vectors in the latent span or without
-latents. `rollout` runs the prompt once, K - 1 steps of one token each (or fewer Jacobi sweeps), and
-one call for the last latent, the end marker and the answer; the K + 1 full passes that define it
-are never made.
+`parallel` is one pass over whole sequences, with given vectors or tokens in the latent span, or
+without latents. `rollout` runs the prompt once, K - 1 steps of one token each (or fewer Jacobi
+sweeps), and one call for the last latent, the end marker and the answer; the K + 1 full passes that
+define it are never made.
 """
 
 from __future__ import annotations
@@ -44,14 +44,19 @@ class StudentOutput:
 
 
 def parallel(student: LatentModel, batch: Batch) -> StudentOutput:
-    """Read whole sequences in one pass; rows that use latents need `feed`."""
-    if batch.any_latent and student.k and not batch.all_feed:
+    """Read whole sequences in one pass.
+
+    Rows that use latents need `feed`, unless tokens stand in the span: then latent i is read where
+    token i is, not one place before.
+    """
+    fed_vectors = batch.any_latent and student.k > 0 and student.latent.rolls_out
+    if fed_vectors and not batch.all_feed:
         raise DataError(
             "expected targets (or a latent_video) in every example that uses latents, found "
             "examples without: feed 'rollout', or give them"
         )
     embeds = student.embed(batch)
-    if batch.any_latent and student.k:
+    if fed_vectors:
         assert batch.feed is not None
         fed = batch.feed if batch.all_latent else batch.feed[batch.use_latents]
         embeds = embeds.masked_scatter(batch.latent_mask[..., None], fed.to(embeds.dtype))
@@ -61,7 +66,7 @@ def parallel(student: LatentModel, batch: Batch) -> StudentOutput:
     )
     latents = None
     if batch.any_latent:
-        first = batch.prompt_width
+        first = batch.prompt_width + (not student.latent.rolls_out)
         latents = student.head(hidden[:, first : first + student.k])
         if not batch.all_latent:
             latents = latents * batch.use_latents[:, None, None]

@@ -50,20 +50,26 @@ class Student(LatentModel):
         Args:
             batch: Rows with answers.
             feeding: "none" for rows without latents; "teacher" feeds the targets in one parallel
-                pass (rows without latents may be among them); "rollout" feeds the model's own,
-                step by step; `Jacobi(sweeps)` the same in parallel sweeps; `Mixed(p)` draws for
+                pass (rows without latents may be among them); "prefill" reads the tokens of a span
+                that is not rolled out in one parallel pass; "rollout" feeds the model's own, step
+                by step; `Jacobi(sweeps)` the same in parallel sweeps; `Mixed(p)` draws for
                 each row.
             gradient: How far it flows back through a rollout's latents.
         """
         batch = batch.to(self.device)
+        if batch.any_latent and self.latent.rolls_out == (feeding == "prefill"):
+            raise ConfigError(
+                "expected feeding 'prefill' exactly where the latent span holds queries or pads, "
+                f"found {feeding!r} with {self.latent.input!r}"
+            )
         if isinstance(feeding, Mixed | Jacobi) or feeding == "rollout":
             return rollout.rollout(self, batch, feeding, gradient)
         if feeding == "none" and batch.any_latent:
             raise DataError("expected no example with use_latents for feeding 'none', found some")
-        if feeding not in ("none", "teacher"):
+        if feeding not in ("none", "teacher", "prefill"):
             raise ConfigError(
-                f"expected feeding 'none', 'teacher', 'rollout', Jacobi(sweeps) or Mixed(p), "
-                f"found {feeding!r}"
+                "expected feeding 'none', 'teacher', 'prefill', 'rollout', Jacobi(sweeps) or "
+                f"Mixed(p), found {feeding!r}"
             )
         return rollout.parallel(self, batch)
 

@@ -18,7 +18,7 @@ _USAGE_LOG = "usage.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class ThoughtPromptsStage(Stage[ThoughtPrompt]):
-    """One prompt for each training question whose video has keyframes."""
+    """One prompt for each question whose video has keyframes."""
 
     name: ClassVar[str] = "thought_prompts"
     row: ClassVar[type] = ThoughtPrompt
@@ -28,11 +28,11 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
     teacher: TeacherConfig
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
-        """Yield each training question whose video has keyframes."""
+        """Yield each question of the keyframes' splits whose video has some."""
         questions = self.videos.artifact(store).index()
         keyframes = self.keyframes.artifact(store).index()
         for sample in self.videos.rows(store):
-            if sample.split == "train" and sample.video_id in keyframes:
+            if sample.split in self.keyframes.splits and sample.video_id in keyframes:
                 yield sample.id, (questions[sample.id], keyframes[sample.video_id])
 
     def colocate(self, store: Store) -> dict[str, str]:

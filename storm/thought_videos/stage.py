@@ -52,7 +52,7 @@ class ThoughtVideosStage(Stage[ThoughtVideo]):
         prompts = {p.id: p for p in self.prompts.rows(context.store, set(ids))}
         video_ids = {p.video_id for p in prompts.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}
-        videos = videos_of(self.videos, context.store, "train")
+        videos = videos_of(self.videos, context.store, *self.keyframes.splits)
         for batch in context.batches(ids):
             requests = []
             for i in batch:

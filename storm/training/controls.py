@@ -6,6 +6,7 @@ Each takes the targets of N questions, (N, K, hidden), and returns as many of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -52,6 +53,22 @@ def gaussian(targets: torch.Tensor, seed: int) -> torch.Tensor:
     noise = torch.from_numpy(drawn).float()
     lengths = targets.float().cpu().norm(dim=-1, keepdim=True)
     return (noise / noise.norm(dim=-1, keepdim=True) * lengths).to(targets)
+
+
+def control(
+    kind: Literal["shuffled", "mean", "gaussian"],
+    targets: torch.Tensor,
+    videos: Sequence[str],
+    seed: int,
+) -> torch.Tensor:
+    """Return the targets of a control that a profile names (`training.targets_from`)."""
+    match kind:
+        case "shuffled":
+            return shuffled(targets, videos, seed)
+        case "mean":
+            return mean(targets)
+        case "gaussian":
+            return gaussian(targets, seed)
 
 
 def repeated(vectors: torch.Tensor, k: int) -> torch.Tensor:

@@ -37,13 +37,15 @@ def explained_variance(latents: np.ndarray, targets: np.ndarray) -> list[float]:
 
 
 def diagnose(
-    student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec
+    student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec, new_tokens: int
 ) -> dict[str, Any]:
     """Return the rolled-out accuracy and, with targets, each slot's explained variance."""
     rng = generator("diagnostics", spec.seed)
     chosen = [questions[i] for i in rng.permutation(len(questions))[:QUESTIONS]]
     correct, latents, targets = 0, [], []
-    for example, answer, is_right in _answers(student, chosen, spec, spec.option_orders):
+    for example, answer, is_right in _answers(
+        student, chosen, spec, new_tokens, spec.option_orders
+    ):
         correct += is_right
         if example.targets is not None and answer.latents is not None:
             latents.append(answer.latents.float().cpu().numpy())
@@ -55,21 +57,28 @@ def diagnose(
     return numbers
 
 
-def accuracy(student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec) -> float:
+def accuracy(
+    student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec, new_tokens: int
+) -> float:
     """Return the share of questions, as they were written, that the student answers right."""
-    return sum(right for *_, right in _answers(student, questions, spec, 0)) / len(questions)
+    answers = _answers(student, questions, spec, new_tokens, 0)
+    return sum(right for *_, right in answers) / len(questions)
 
 
 def _answers(
-    student: Student, questions: Sequence[TrainingQuestion], spec: TrainingSpec, number: int
+    student: Student,
+    questions: Sequence[TrainingQuestion],
+    spec: TrainingSpec,
+    new_tokens: int,
+    number: int,
 ) -> Iterator[tuple[Example, Answer, bool]]:
     """Yield each question in option order `number`, its answer, and whether that is right."""
     import torch
 
     from storm.student.letters import judge
+    from storm.student.reasoning import final_answer
 
     examples = [question.example(number) for question in questions]
-    tokens = max(len(student.prompts.answer_ids(x.answer or "")) for x in examples)
     limit = spec.runtime.micro_batch or QUESTIONS
     student.eval()
     for i in range(0, len(examples), limit):
@@ -78,9 +87,13 @@ def _answers(
             answers = student.generate(
                 student.collate(examples[part]),
                 mode="latent" if spec.use_latents else "direct",
-                max_new_tokens=tokens,
+                max_new_tokens=new_tokens,
             )
         for question, example, answer in zip(questions[part], examples[part], answers, strict=True):
             options = len(question.sample.options)
-            yield example, answer, judge(answer.text, options, example.answer or "")[1]
+            said, right = (
+                final_answer(text)[1] if spec.mode == "cot" else text
+                for text in (answer.text, example.answer or "")
+            )
+            yield example, answer, judge(said, options, right)[1]
     student.train()

@@ -29,12 +29,13 @@ def align_loss(output: StudentOutput, batch: Batch, weight: float) -> Loss:
     """Return the loss of Stage I: the answer, and latents near their targets.
 
     cross_entropy(answer) + weight * mean((z - g)^2), with latents z and targets g of shape
-    (B, K, hidden); the mean is over all three axes, in float32 (arXiv 2605.26014).
+    (B, K, hidden); the mean is over all three axes, in float32 (arXiv 2605.26014). A row without
+    a target has the error 0.
     """
     answer, logs = answer_loss(output, batch)
-    if not weight:
+    if not weight or batch.targets is None:
         return answer, logs
     assert output.latents is not None
-    assert batch.targets is not None
-    align = (output.latents.float() - batch.targets.float()).square().mean()
+    error = (output.latents.float() - batch.targets.float()).square()
+    align = (error * batch.has_targets[:, None, None]).mean()
     return answer + weight * align, {**logs, "align_loss": align.item()}

@@ -140,8 +140,10 @@ class QuestionObjective(Objective):
     def __init__(self, phase: QuestionPhase, spec: TrainingSpec, student: Student, loss_fn: LossFn):
         self.spec, self.student = spec, student
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
-        self.questions = load_questions(spec, student.hidden_size)
+        self.questions = load_questions(spec, student.hidden_size, phase)
         self.validation_questions = load_validation_questions(spec, student.hidden_size)
+        asked = [*self.questions, *self.validation_questions]
+        self.new_tokens = max(len(student.prompts.answer_ids(q.trained_answer)) for q in asked)
         if phase.until is not None and not self.validation_questions:
             raise DataError(
                 "expected questions of the split `val` for a phase with `until`, found none: "
@@ -163,13 +165,13 @@ class QuestionObjective(Objective):
         """Return what the rolled-out latents are worth; nothing for a student without them."""
         if not self.spec.use_latents:
             return {}
-        return diagnose(self.student, self.questions, self.spec)
+        return diagnose(self.student, self.questions, self.spec, self.new_tokens)
 
     def validate(self) -> float | None:
         """Return the accuracy on the validation questions; None without any."""
         if not self.validation_questions:
             return None
-        return accuracy(self.student, self.validation_questions, self.spec)
+        return accuracy(self.student, self.validation_questions, self.spec, self.new_tokens)
 
 
 class AlignObjective(QuestionObjective):
@@ -178,7 +180,8 @@ class AlignObjective(QuestionObjective):
     def __init__(self, phase: AlignPhase, spec: TrainingSpec, student: Student):
         super().__init__(phase, spec, student, partial(align_loss, weight=phase.align_weight))
         for question in self.questions:
-            question.require_target(student.k, student.hidden_size)
+            if question.target is not None or phase.questions == "with_targets":
+                question.require_target(student.k, student.hidden_size)
 
 
 class AnswerObjective(QuestionObjective):

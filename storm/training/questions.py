@@ -14,9 +14,11 @@ from storm.artifacts.artifact import read_rows
 from storm.config import LETTERS, Split
 from storm.errors import DataError
 from storm.latent_targets.dataset import Targets
-from storm.records import VideoFeatures, VideoSample
-from storm.training.data_order import cyclic_derangement, option_order
-from storm.training.spec import TrainingSpec
+from storm.records import ThoughtPrompt, VideoFeatures, VideoSample
+from storm.student.reasoning import after_reasoning
+from storm.training.controls import control
+from storm.training.data_order import option_order
+from storm.training.spec import AlignPhase, QuestionPhase, TrainingSpec
 
 if TYPE_CHECKING:
     from storm.student.example import Example
@@ -33,6 +35,7 @@ class TrainingQuestion:
         target: (K, hidden); None if the training has no targets.
         seed: Seed of the option orders.
         use_latents: Whether the student gets a latent span.
+        reasoning: The text before the answer; '' for none.
     """
 
     sample: VideoSample
@@ -41,6 +44,7 @@ class TrainingQuestion:
     target: torch.Tensor | None
     seed: int
     use_latents: bool
+    reasoning: str = ""
 
     def example(self, number: int) -> Example:
         """Return the question as the student reads it, with option order `number`."""
@@ -50,10 +54,15 @@ class TrainingQuestion:
         return Example(
             videos=(VideoTokens.of(self.features, self.hidden_size),),
             prompt=prompt_of(sample.question, sample.options),
-            answer=sample.answer,
+            answer=after_reasoning(self.reasoning, sample.answer),
             targets=self.target,
             use_latents=self.use_latents,
         )
+
+    @property
+    def trained_answer(self) -> str:
+        """What the student is trained to write for the question as it was written."""
+        return after_reasoning(self.reasoning, self.sample.answer)
 
     def require_target(self, k: int, hidden_size: int) -> None:
         """Raise DataError unless the target has the shape (k, hidden_size)."""
@@ -87,30 +96,50 @@ def load_validation_questions(spec: TrainingSpec, hidden_size: int) -> list[Trai
     ]
 
 
-def load_questions(spec: TrainingSpec, hidden_size: int) -> list[TrainingQuestion]:
-    """Return the training questions that have all that their phases need, ordered by id.
+def load_questions(
+    spec: TrainingSpec, hidden_size: int, phase: QuestionPhase | None = None
+) -> list[TrainingQuestion]:
+    """Return the training questions that have all that their phase needs, ordered by id.
 
-    A question without features or target is left out (they were quarantined). Every arm that
-    names the same files trains on the same questions in the same order.
+    A question without features, target or reasoning is left out (they were quarantined), but one
+    without a target stays where the phase trains on all. Every arm that names the same files
+    trains on the same questions in the same order.
 
     Raises:
         DataError: If no question has everything.
     """
     assert spec.rows is not None
     samples, features = _samples_with_features(spec, "train")
-    with_targets = bool(spec.rows.targets)
-    targets = _targets(spec.rows.targets, [s.id for s in samples]) if with_targets else {}
-    kept = [s for s in samples if s.video_id in features and (not with_targets or s.id in targets)]
+    wanted = [s.id for s in samples]
+    targets = _targets(spec.rows.targets, wanted) if spec.rows.targets else {}
+    reasoning = _reasoning(spec.rows.prompts, wanted)
+    anyone = isinstance(phase, AlignPhase) and phase.questions == "all"
+    kept = [
+        s
+        for s in samples
+        if s.video_id in features
+        and (not spec.rows.targets or anyone or s.id in targets)
+        and (not spec.rows.prompts or s.id in reasoning)
+    ]
     if not kept:
         raise DataError(
             f"expected training questions with features and targets, found {len(samples)} "
             f"questions, {len(features)} features, {len(targets)} targets that don't meet"
         )
-    if with_targets and spec.targets_from == "shuffled":
-        targets = _of_another_video(kept, targets, spec.seed)
+    given = [s for s in kept if s.id in targets]
+    if given and spec.targets_from != "own":
+        stacked = torch.stack([targets[s.id] for s in given])
+        others = control(spec.targets_from, stacked, [s.video_id for s in given], spec.seed)
+        targets = {s.id: target for s, target in zip(given, others, strict=True)}
     return [
         TrainingQuestion(
-            s, features[s.video_id], hidden_size, targets.get(s.id), spec.seed, spec.use_latents
+            s,
+            features[s.video_id],
+            hidden_size,
+            targets.get(s.id),
+            spec.seed,
+            spec.use_latents,
+            reasoning.get(s.id, ""),
         )
         for s in kept
     ]
@@ -134,16 +163,7 @@ def _targets(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, torch.Te
     return {i: targets.latents(row) for i, row in zip(wanted, rows, strict=True) if row >= 0}
 
 
-def _of_another_video(
-    samples: list[VideoSample], targets: dict[str, torch.Tensor], seed: int
-) -> dict[str, torch.Tensor]:
-    by_video: dict[str, list[str]] = {}
-    for sample in samples:
-        by_video.setdefault(sample.video_id, []).append(sample.id)
-    donor = cyclic_derangement(list(by_video), seed)
-    shuffled = {}
-    for video, ids in by_video.items():
-        donated = by_video[donor[video]]
-        for i, question in enumerate(ids):
-            shuffled[question] = targets[donated[i % len(donated)]]
-    return shuffled
+def _reasoning(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, str]:
+    """Return the teacher's steps for each question, one a line."""
+    ids = set(wanted)
+    return {p.id: "\n".join(p.steps) for p in read_rows(paths, ThoughtPrompt) if p.id in ids}

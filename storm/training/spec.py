@@ -17,8 +17,11 @@ from storm.config import Dtype, FrozenModel
 from storm.errors import ConfigError
 from storm.plugins import Component
 from storm.runtime import Runtime
+from storm.student.latent_head import LatentConfig
 from storm.student.lora import Lora
+from storm.student.modes import Mode
 
+TargetsFrom = Literal["own", "shuffled", "mean", "gaussian"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -85,7 +88,7 @@ class QuestionPhase(PhaseConfig):
 
     Attributes:
         feeding: What the latent span is fed: nothing, the targets (teacher forcing), the
-            student's own latents (rollout), or a mixture.
+            student's own latents (rollout), a mixture, or tokens of its own (prefill).
         gradient: Through the rollout: `full`, `truncated:N` or `detached`.
         until: Ends the phase once the student is good enough; None trains all `steps`. The
             learning rate follows its schedule over `steps` all the same.
@@ -103,13 +106,28 @@ class QuestionPhase(PhaseConfig):
 
 
 class AlignPhase(QuestionPhase):
-    """Stage I: cross-entropy of the answer + `align_weight` * mean((z - g)^2)."""
+    """Stage I: cross-entropy of the answer + `align_weight` * mean((z - g)^2).
+
+    Attributes:
+        questions: `all` trains on those without a target too, on their answers alone.
+    """
 
     objective: ClassVar[str] = "storm.training.objectives:AlignObjective"
 
     kind: Literal["align"] = "align"  # pyright: ignore[reportIncompatibleVariableOverride]
-    feeding: Literal["teacher", "rollout"] | MixedFeeding | JacobiFeeding = "teacher"
+    feeding: Literal["teacher", "rollout", "prefill"] | MixedFeeding | JacobiFeeding = "teacher"
     align_weight: float = Field(1.0, ge=0)
+    questions: Literal["with_targets", "all"] = "with_targets"
+
+    @model_validator(mode="after")
+    def _has_what_it_feeds(self) -> AlignPhase:
+        feeds_targets = self.feeding == "teacher" or isinstance(self.feeding, MixedFeeding)
+        if self.questions == "all" and feeds_targets:
+            raise ValueError(
+                "expected feeding rollout, prefill or jacobi with questions: all, since some have "
+                f"no target to feed, found {self.title!r}"
+            )
+        return self
 
 
 class AnswerPhase(QuestionPhase):
@@ -118,7 +136,7 @@ class AnswerPhase(QuestionPhase):
     objective: ClassVar[str] = "storm.training.objectives:AnswerObjective"
 
     kind: Literal["answer"] = "answer"  # pyright: ignore[reportIncompatibleVariableOverride]
-    feeding: Literal["none", "rollout"] | JacobiFeeding = "rollout"
+    feeding: Literal["none", "rollout", "prefill"] | JacobiFeeding = "rollout"
 
 
 Phase = Annotated[PhaseConfig, Component("storm.phases")]
@@ -151,11 +169,13 @@ class RowFiles(FrozenModel):
             of `val` tell when a phase may end.
         features: `VideoFeatures`.
         targets: `LatentTarget`; needed by `align` phases.
+        prompts: `ThoughtPrompt`; their steps are the reasoning of a chain of thought.
     """
 
     samples: tuple[Path, ...]
     features: tuple[Path, ...]
     targets: tuple[Path, ...] = ()
+    prompts: tuple[Path, ...] = ()
 
 
 class TrainingSpec(FrozenModel):
@@ -167,7 +187,10 @@ class TrainingSpec(FrozenModel):
         work_dir: Folder of checkpoints, metrics.jsonl and summary.json.
         rows: Data of the phases on questions.
         curriculum: Data of other phases, in a form of their own.
-        targets_from: `shuffled` takes the targets of another video.
+        mode: How the student answers.
+        latent: The latent span to train with; None keeps the student's own.
+        targets_from: `shuffled` takes the targets of another video, `mean` the mean of all,
+            `gaussian` random directions of the same length (see storm.training.controls).
         option_orders: How many orders of its options a question is trained with.
         lora: None trains every weight of the language model.
     """
@@ -180,8 +203,9 @@ class TrainingSpec(FrozenModel):
     rows: RowFiles | None = None
     curriculum: dict[str, Any] | None = None
     dtype: Dtype = "float32"
-    targets_from: Literal["own", "shuffled"] = "own"
-    use_latents: bool = True
+    mode: Mode = "latent"
+    latent: LatentConfig | None = None
+    targets_from: TargetsFrom = "own"
     option_orders: PositiveInt = 1
     lora: Lora | None = None
     runtime: Runtime = Runtime()  # pyright: ignore[reportCallIssue]
@@ -198,10 +222,15 @@ class TrainingSpec(FrozenModel):
                 raise ValueError(f"expected no `lora` with a phase of kind {phase.kind!r}")
             if isinstance(phase, QuestionPhase) and self.use_latents != (phase.feeding != "none"):
                 raise ValueError(
-                    f"expected feeding 'none' exactly where use_latents is false, found "
-                    f"{phase.feeding = }, {self.use_latents = }"
+                    "expected feeding 'none' exactly where the mode is not latent, found "
+                    f"{phase.feeding = }, {self.mode = }"
                 )
         return self
+
+    @property
+    def use_latents(self) -> bool:
+        """Whether questions get a latent span."""
+        return self.mode == "latent"
 
     def identity(self) -> dict[str, Any]:
         """Return what the trained weights depend on: all but where and how it runs."""

@@ -1,4 +1,4 @@
-"""The stages that train: `base`, `stage_one`, `stage_two` and `direct`.
+"""The stages that train: base, stage_one, stage_two, fine_tuning and chain_of_thought.
 
 Each makes one item, a checkpoint. The child process that makes it starts the ranks through
 `launch.py` and forwards their progress; a killed training resumes from its newest checkpoint.
@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from storm.artifacts.artifact import read_rows
 from storm.artifacts.fs import read_json, renamed_into, sha256_tree, write_atomic
@@ -27,9 +27,11 @@ from storm.latent_targets.stage import LatentTargetsStage
 from storm.process.warm import release_warm
 from storm.records import Checkpoint
 from storm.student.importing import PretrainedConfig
+from storm.student.latent_head import LatentConfig
 from storm.student.lora import Lora
 from storm.student.tiny.tiny import TinyConfig
-from storm.training.spec import PhaseConfig, RowFiles, TrainingSpec
+from storm.thought_prompts.stage import ThoughtPromptsStage
+from storm.training.spec import PhaseConfig, RowFiles, TargetsFrom, TrainingSpec
 from storm.videos.decoding.sampling import FrameSampling
 from storm.videos.stage import VideoStage
 
@@ -242,13 +244,28 @@ class QuestionTraining(TrainingStage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageOne(QuestionTraining):
-    """Aligns latents with their targets; `shuffled` takes those of another video."""
+class LatentTraining(QuestionTraining):
+    """A training of a student that answers after its latents.
+
+    Attributes:
+        latent: The latent span to train with; None keeps the student's own.
+    """
+
+    latent: LatentConfig | None = None
+
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
+        return {**super().spec_fields(context, work_dir), "latent": self.latent}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOne(LatentTraining):
+    """Aligns latents with their targets; those of a control if `targets_from` says so."""
 
     name: ClassVar[str] = "stage_one"
 
     targets: LatentTargetsStage
-    targets_from: Literal["own", "shuffled"] = "own"
+    targets_from: TargetsFrom = "own"
 
     def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
         """Return the shards to train on: the fields of RowFiles."""
@@ -261,18 +278,36 @@ class StageOne(QuestionTraining):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageTwo(QuestionTraining):
-    """Trains on answers only, through the student's own rollout."""
+class StageTwo(LatentTraining):
+    """Trains on answers only, through the student's own latents."""
 
     name: ClassVar[str] = "stage_two"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Direct(QuestionTraining):
-    """The baseline: the same base fine-tuned on answers, without latents."""
+class FineTuning(QuestionTraining):
+    """The baseline: the same base trained on answers at once, without latents."""
 
-    name: ClassVar[str] = "direct"
+    name: ClassVar[str] = "fine_tuning"
 
     def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
         """Return the fields of TrainingSpec that name the data and how it is used."""
-        return {**super().spec_fields(context, work_dir), "use_latents": False}
+        return {**super().spec_fields(context, work_dir), "mode": "direct"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainOfThought(QuestionTraining):
+    """A rival: the same base trained to write the teacher's steps, then the answer."""
+
+    name: ClassVar[str] = "chain_of_thought"
+
+    prompts: ThoughtPromptsStage
+
+    def files(self, store: Store) -> dict[str, tuple[Path, ...]]:
+        """Return the shards to train on: the fields of RowFiles."""
+        prompts = tuple(self.prompts.artifact(store).shard_paths())
+        return {**super().files(store), "prompts": prompts}
+
+    def spec_fields(self, context: Context, work_dir: Path) -> dict[str, Any]:
+        """Return the fields of TrainingSpec that name the data and how it is used."""
+        return {**super().spec_fields(context, work_dir), "mode": "cot"}

@@ -16,6 +16,7 @@ import torch
 
 from storm.artifacts.fs import digest, read_json, write_json
 from storm.student import Student
+from storm.student.importing import with_latent
 from storm.student.lora import attach
 from storm.training import checkpoints
 from storm.training.engine import Engine, release_memory, seed_everything
@@ -132,6 +133,8 @@ class PhaseTrainer:
         spec = trainer.spec
         self.trainer, self.number, self.phase = trainer, number, spec.phases[number]
         self.student = Student.from_pretrained(start, dtype=spec.dtype, device=spec.runtime.device)
+        if spec.latent is not None:
+            self.student = with_latent(self.student, spec.latent)
         self.student.train()
         self.adapter = None
         if spec.lora is not None:

@@ -18,6 +18,7 @@ from storm.evaluation.predictions import PredictionsStage, _derangement, _predic
 from storm.records import Prediction, VideoSample
 from storm.row_values import digest_of
 from storm.runtime import Runtime
+from storm.student.latent_head import LatentConfig
 from storm.student.letters import extract_letter
 from storm.testing import make_sample
 
@@ -79,12 +80,12 @@ def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSampl
 
 def test_an_open_question_is_scored_by_its_text() -> None:
     mine = sample((), "The Ball")
-    assert _prediction(mine, "none", " the ball\n").correct
-    assert not _prediction(mine, "none", "a ball").correct
+    assert _prediction(mine, "none", " the ball\n", steps=1).correct
+    assert not _prediction(mine, "none", "a ball", steps=1).correct
 
 
 def test_no_letter_is_never_correct() -> None:
-    made = _prediction(sample(("x", "y"), "A"), "none", "I can't say")
+    made = _prediction(sample(("x", "y"), "A"), "none", "I can't say", steps=1)
     assert (made.predicted, made.correct) == ("", False)
 
 
@@ -95,17 +96,19 @@ class Recited(PredictionsStage):
         return [(sample(("A", "B"), "A", str(n)), None) for n in range(7)]
 
     def _answer(self, student: Any, questions: Sequence[Any], intervention: Any) -> Any:
-        own = torch.stack([torch.full((2, 2), float(q.id)) for q, _ in questions])
+        own = torch.stack([torch.full((2, 2), float(q.id)) for q, *_ in questions])
         nothing: Any = None
         given = own if intervention is None else intervention.apply(own, nothing)
         assert given.shape == own.shape
-        return [SimpleNamespace(text=f"{g.mean()}", latents=g) for g in given]
+        return [SimpleNamespace(text=f"{g.mean()}", latents=g, token_ids=(1,)) for g in given]
 
 
 def test_a_question_is_given_what_its_row_says_whatever_is_pending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictions, "load_student", lambda *_: SimpleNamespace(k=2))
+    monkeypatch.setattr(
+        predictions, "load_student", lambda *_: SimpleNamespace(k=2, latent=LatentConfig(k=2))
+    )
     nothing: Any = None
     changes: Any = ("none", "zero", "mean", "swap")
     stage = Recited(

@@ -17,15 +17,15 @@ from storm.artifacts.make import plan, seal
 from storm.artifacts.stage import Context, Stage, runtime_field
 from storm.artifacts.store import Store
 from storm.config import LETTERS
-from storm.errors import DataError
 from storm.evaluation.patching import weakest_patch
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
-from storm.records import Checkpoint, Prediction, Score, VideoSample
+from storm.records import Prediction, Score, VideoSample
 from storm.report.results import results_table
 from storm.testing import make_sample
 
 STEPS = {"patch:1": 3, "patch:2": 0, "sweeps:1": 4}
 PATCHES = ("patch:1", "patch:2")
+ROLES: Any = {"direct": "direct", "shuffled": "control"}
 VIDEOS, OPTIONS = 10, ("cup 1", "cup 2", "cup 3", "cup 4")
 
 
@@ -38,7 +38,6 @@ class Told(Stage[Any]):
 
     called: str = ""
     told: tuple[Any, ...] = runtime_field(())
-    checkpoint: Any = runtime_field(None)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(row.id, ()) for row in self.told]
@@ -76,23 +75,7 @@ def questions(store: Store) -> FixedVideos:
     return FixedVideos(told=tuple(rows)).write(store)
 
 
-def trained(val_accuracy: float | None) -> Any:
-    """A stage of one checkpoint that reached `val_accuracy`."""
-    diagnostics = {} if val_accuracy is None else {"val_accuracy": val_accuracy}
-    row = Checkpoint(
-        id="checkpoint",
-        blob="checkpoint",
-        sha256="0",
-        optimizer_steps=1,
-        final_loss=0.0,
-        metrics=json.dumps({"phases": [{"diagnostics": diagnostics}], "losses": []}),
-    )
-    return SimpleNamespace(rows=lambda store: [row])
-
-
-def arm(
-    store: Store, name: str, val: float | None = None, scripts: int = VIDEOS, **right: int
-) -> Told:
+def arm(store: Store, name: str, scripts: int = VIDEOS, **right: int) -> Told:
     """Predictions of which `right[intervention]` are correct; all others say the next letter.
 
     That is the donor's answer under `swap` and `patch`, but half of the donors of a patch have the
@@ -113,6 +96,7 @@ def arm(
                     cluster=f"script {i % scripts}",
                     intervention=change,
                     response=said,
+                    steps=9,
                     predicted=said,
                     answer=answer,
                     correct=i < correct,
@@ -120,7 +104,7 @@ def arm(
                     guess_accuracy=0.4 if change.startswith("sweeps") else math.nan,
                 )
             )
-    return Told(called=name, told=tuple(rows), checkpoint=trained(val)).write(store)
+    return Told(called=name, told=tuple(rows)).write(store)
 
 
 @pytest.fixture
@@ -129,7 +113,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list[Score]:
-    labels = tuple(ArmLabel(name=a, variant=v) for a, _, v in (n.partition("/") for n, _ in arms))
+    labels = tuple(ArmLabel(name=name, role=ROLES.get(name, "main")) for name, _ in arms)
     stages = tuple(s for _, s in arms)
     stage = ResultsStage(
         videos=questions(store),
@@ -146,14 +130,9 @@ def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list
 
 
 def everyone(store: Store) -> list[tuple[str, Told]]:
-    low, high = arm(store, "low", 0.3, none=3), arm(store, "high", 0.4, none=4)
     return [
         ("storm", arm(store, "storm", none=9, zero=2, swap=1, **STEPS)),
-        ("direct", low),
-        ("direct/8 swaps", low),
-        ("direct", high),
-        ("direct/8 swaps", high),
-        ("direct/2 swaps", arm(store, "two", none=10)),
+        ("direct", arm(store, "direct", none=4)),
         ("shuffled", arm(store, "shuffled", none=2)),
     ]
 
@@ -161,14 +140,20 @@ def everyone(store: Store) -> list[tuple[str, Told]]:
 def test_the_json_has_the_promised_layout(store: Store) -> None:
     found = as_json(score(store, everyone(store)))
     assert json.loads(json.dumps(found)) == found
-    assert set(found) == {"arms", "chance"}
+    assert set(found) == {"arms", "differences", "chance"}
     assert found["chance"] == 0.25, "of the test questions alone"
     assert set(found["arms"]) == {"storm", "direct", "shuffled"}
     storm, direct, shuffled = (found["arms"][n] for n in ("storm", "direct", "shuffled"))
-    usual = {"accuracy", "ci95", "n", "seed"}
+    usual = {"role", "accuracy", "ci95", "n", "clusters", "steps", "seed"}
     assert set(storm) == {*usual, "interventions"}
-    assert set(direct) == {*usual, "variants"}
-    assert set(shuffled) == usual
+    assert set(direct) == set(shuffled) == usual
+    assert [storm["role"], direct["role"], shuffled["role"]] == ["main", "direct", "control"]
+    assert storm["steps"] == 9
+    assert [(d["against"], d["condition"], d["n"]) for d in found["differences"]] == [
+        ("direct", "none", VIDEOS),
+        ("shuffled", "none", VIDEOS),
+    ]
+    assert found["differences"][0]["value"] == pytest.approx(0.5)
     assert (storm["accuracy"], storm["n"], storm["seed"]) == (0.9, 10, 3)
     low, high = storm["ci95"]
     assert low < 0.9 < high
@@ -191,19 +176,7 @@ def test_the_json_has_the_promised_layout(store: Store) -> None:
     ]
     low, high = follows[0][0]["ci95"]
     assert low < 0.4 < high
-    assert set(direct["variants"]) == {"2 swaps", "8 swaps"}
-    assert set(direct["variants"]["2 swaps"]) == usual
-    assert direct["variants"]["2 swaps"]["accuracy"] == 1.0
-
-
-@pytest.mark.parametrize("best_first", [True, False])
-def test_the_rate_that_is_better_on_validation_videos_counts(
-    store: Store, best_first: bool
-) -> None:
-    low, high = arm(store, "low", 0.7, none=3), arm(store, "high", 0.6, none=6)
-    pair = [high, low] if best_first else [low, high]
-    found = as_json(score(store, [("direct", stage) for stage in pair]))
-    assert found["arms"]["direct"]["accuracy"] == 0.3, "whatever the test videos say"
+    assert direct["accuracy"] == 0.4
 
 
 def test_videos_of_one_script_say_less(store: Store) -> None:
@@ -221,19 +194,6 @@ def test_videos_of_one_script_say_less(store: Store) -> None:
     assert shared["ci95"][0] < 0.5 < own["ci95"][0]
 
 
-def test_without_validation_videos_nothing_is_chosen(store: Store) -> None:
-    pair = [arm(store, "low", none=3), arm(store, "high", none=6)]
-    with pytest.raises(DataError, match="expected validation questions to choose"):
-        score(store, [("direct", stage) for stage in pair])
-
-
-def test_it_is_chosen_by_validation_and_brings_its_own_interventions(store: Store) -> None:
-    low = arm(store, "low", 0.1, none=3, zero=9)
-    high = arm(store, "high", 0.2, none=6, zero=1)
-    found = as_json(score(store, [("storm", low), ("storm", high)]))
-    assert found["arms"]["storm"]["interventions"]["zero"]["accuracy"] == 0.1
-
-
 def test_the_table_shows_every_number(store: Store) -> None:
     rows = results_table(as_json(score(store, everyone(store))))
     shown = {row[0].strip(): row[1:] for row in rows}
@@ -242,7 +202,7 @@ def test_the_table_shows_every_number(store: Store) -> None:
     assert shown["storm"][2] == "10"
     assert shown["latents swap: answer follows the donor"][0] == "90.0"
     assert shown["one latent patched: answer follows, of 2 slots at least"][0] == "40.0"
-    assert shown["at 2 swaps"][0] == "100.0"
+    assert shown["direct"][0] == "40.0"
     assert shown["chance"][0] == "25.0"
     assert len({len(row) for row in rows}) == 1
 

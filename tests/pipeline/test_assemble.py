@@ -10,6 +10,7 @@ from storm.artifacts.make import execute
 from storm.artifacts.store import Store
 from storm.errors import ConfigError
 from storm.pipeline.assemble import assemble
+from storm.pipeline.graph import Graph
 from storm.profiles import load, names
 from storm.runtime import Runtime
 from storm.student.importing import PretrainedConfig
@@ -31,14 +32,13 @@ def questions(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_every_profile_assembles(name: str, questions: str) -> None:
-    of_a_file = name not in ("shell", "shell_base", "smoke", "study")
+    of_a_file = name not in ("shell", "shell_base", "smoke")
     graph = assemble(load(name, [f"videos.questions={questions}"] if of_a_file else []))
     titles = [stage.title for stage in graph]
     assert len(titles) == len(set(titles)), "a title names one stage"
     assert titles[-1] == "results"
-    assert {"base", "latent_targets", "stage_two"} <= set(titles)
+    assert {"base", "latent_targets", "stage_two", "fine_tuning/direct"} <= set(titles)
     assert ("stage_two/shuffled" in titles) == (name not in ("shell", "shell_base"))
-    assert any(title.startswith("direct/") for title in titles)
 
 
 def test_inputs_come_before_their_users() -> None:
@@ -70,7 +70,7 @@ def test_how_it_runs_enters_no_identity() -> None:
     differ = {title for title in usual if usual[title] != changed[title]}
     assert {"keyframes", "thought_prompts", "latent_targets", "stage_one", "results"} <= differ
     assert not {"videos", "base", "video_features"} & differ
-    assert not any(title.startswith("direct") for title in differ)
+    assert "fine_tuning/direct" not in differ
 
 
 def test_two_benchmarks_of_one_kind_need_names() -> None:
@@ -136,9 +136,9 @@ def test_lora_belongs_to_what_is_made_and_the_runtime_does_not(questions: str) -
     full = recipes()
     assert recipes("runtime.zero_stage=3", "runtime.micro_batch=2") == full
     changed = {
-        title for title, found in recipes("arms.lora={r: 4}").items() if found != full[title]
+        title for title, found in recipes("training.lora={r: 4}").items() if found != full[title]
     }
-    assert changed == {title for title in full if title.startswith(("stage_", "direct"))}
+    assert changed == {title for title in full if title.startswith(("stage_", "fine_tuning"))}
 
 
 def test_the_profile_of_wan_changes_only_the_generator(questions: str, tmp_path: Path) -> None:
@@ -148,7 +148,8 @@ def test_the_profile_of_wan_changes_only_the_generator(questions: str, tmp_path:
     overrides = [f"videos.questions={questions}", f"generator.pipeline.path={folder}"]
     wan, ltx = (load(name, overrides) for name in ("wan2_1_i2v", "qwen2_5_vl_7b"))
     differing = {f for f in type(wan).model_fields if getattr(wan, f) != getattr(ltx, f)}
-    assert differing == {"name", "generator", "quality", "runtime"}
+    arms = {"arms"}  # they follow the profile
+    assert differing - arms == {"name", "generator", "quality", "runtime"}
     assert wan.quality.frames == wan.generator.frames == 81
     stage = assemble(wan).find("thought_videos")
     assert stage.recipe != assemble(ltx).find("thought_videos").recipe
@@ -175,23 +176,68 @@ def test_a_missing_pretrained_student_is_an_error_and_never_a_random_model(tmp_p
 
 
 def test_the_default_is_the_method_and_one_baseline_of_as_many_steps() -> None:
-    arms = load("shell").arms
-    assert arms.direct is not None
-    steps = sum(phase.steps for phase in (*arms.stage_one, *arms.stage_two))
-    assert arms.direct.phase.steps >= steps
-    assert len(arms.direct.learning_rates) == 1
-    assert not arms.direct.easier
-    assert not arms.shuffled
-    assert set(arms.interventions) == {"none", "patch", "sweeps", "zero", "mean", "swap"}
+    config = load("shell")
+    assert set(config.arms) >= {"direct"}
+    direct = config.arms["direct"]
+    assert (direct.role, direct.training.mode) == ("direct", "direct")
+    steps = sum(phase.steps for phase in config.training.phases)
+    assert sum(phase.steps for phase in direct.training.phases) >= steps
+    assert {"none", "swap"} <= set(config.interventions)
 
 
-def test_the_study_adds_rates_levels_and_the_control() -> None:
-    shell, study = load("shell"), load("study")
-    assert study.arms.direct is not None
-    assert len(set(study.arms.direct.learning_rates)) >= 2
-    assert {easier.swaps for easier in study.arms.direct.easier} == {2, 4}
-    assert study.arms.shuffled
-    one, other = (
-        {stage.title: stage.recipe for stage in assemble(profile)} for profile in (shell, study)
+def arms(*overrides: str, profile: str = "smoke") -> Graph:
+    alone = ("arms.direct=null", "arms.shuffled=null")
+    return assemble(load(profile, [*alone, *overrides]))
+
+
+def added(*overrides: str) -> set[str]:
+    usual = {stage.title for stage in arms()}
+    return {stage.title for stage in arms(*overrides)} - usual
+
+
+def test_an_arm_makes_only_what_no_other_makes() -> None:
+    assert added("arms.again={}") == set(), "equal stages are one"
+    assert added("arms.other={training: {targets_from: mean}}") == {
+        "stage_one/other",
+        "stage_two/other",
+        "predictions/other",
+    }
+    assert added("arms.still={generator: {kind: keyframes, frames: 16}}") == {
+        f"{name}/still"
+        for name in (
+            "thought_videos",
+            "latent_targets",
+            "stage_one",
+            "stage_two",
+            "predictions",
+        )
+    }
+    assert added("arms.k4={training: {latent: {k: 4}}}") == {
+        f"{name}/k4" for name in ("latent_targets", "stage_one", "stage_two", "predictions")
+    }, "K belongs to the training: base and video features are shared"
+    assert added("arms.cot={training: {mode: cot}}") == {"chain_of_thought/cot", "predictions/cot"}
+
+
+def test_an_arm_may_start_from_another_ones_student() -> None:
+    graph = arms(
+        "arms.second={training: {mode: direct, after: first}}",
+        "arms.first={training: {mode: direct}}",
     )
-    assert {title for title, recipe in one.items() if other.get(title) != recipe} == {"results"}
+    second = graph.find("fine_tuning/second")
+    assert second.inputs["init_from"] is graph.find("fine_tuning/first")
+    for wrong in ("arms.a={training: {after: nobody}}", "arms.a={training: {after: a}}"):
+        with pytest.raises(ConfigError, match=r"expected training.after of 'a' to name another"):
+            arms(wrong)
+
+
+def test_oracle_latents_take_targets_of_the_test_questions() -> None:
+    graph = arms("interventions=[none, oracle]", "target_splits=[train, test]")
+    assert graph.find("predictions").inputs["targets"] is graph.find("latent_targets")
+    with pytest.raises(ConfigError, match=r"target_splits .* `oracle`"):
+        arms("interventions=[none, oracle]")
+
+
+def test_rates_are_scaled_together() -> None:
+    one, ten = (arms(f"training.rate_scale={scale}").find("stage_one") for scale in (1, 10))
+    for phase, faster in zip(one.phases, ten.phases, strict=True):  # pyright: ignore
+        assert faster.learning_rate == pytest.approx(10 * phase.learning_rate)

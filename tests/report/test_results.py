@@ -33,14 +33,10 @@ STORM: dict[str, Any] = {
         "zero": shares(0.25, 100),
         "swap": {**shares(0.1, 100), "follows_donor": {**shares(0.8, 100), "share": 0.8}},
     },
-    "variants": {
-        "16 swaps": {"accuracy": 0.5, "ci95": [0.4, 0.6], "n": 50},
-        "4 swaps": {"accuracy": 1.0, "ci95": [0.9, 1.0], "n": 50},
-    },
 }
 
 
-def test_the_table_has_a_row_for_each_arm_intervention_and_variant() -> None:
+def test_the_table_has_a_row_for_each_arm_and_intervention() -> None:
     assert results_table({"arms": {"storm": STORM}, "chance": 0.25}) == [
         ["arm", "accuracy %", "95 % interval", "questions"],
         ["storm", "90.0", "85.0 to 95.0", "100"],
@@ -51,8 +47,6 @@ def test_the_table_has_a_row_for_each_arm_intervention_and_variant() -> None:
         ["  latents zero", "25.0", "20.0 to 30.0", "100"],
         ["  latents swap", "10.0", "5.0 to 15.0", "100"],
         ["  latents swap: answer follows the donor", "80.0", "75.0 to 85.0", "100"],
-        ["  at 4 swaps", "100.0", "90.0 to 100.0", "50"],
-        ["  at 16 swaps", "50.0", "40.0 to 60.0", "50"],
         ["chance", "25.0", "", ""],
     ]
 

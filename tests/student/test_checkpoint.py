@@ -62,7 +62,9 @@ def test_config_carries_the_storm_section(folder: Path, tmp_path: Path):
     section = json.loads((folder / "config.json").read_text())["storm"]
     student = Student.from_pretrained(folder)
     ids = list(student.prompts.latent_ids)
-    assert section == {**LatentConfig(k=K).model_dump(), "sampling": None, "token_ids": ids}
+    latent = LatentConfig(k=K).model_dump()
+    span = [ids[1]] * K
+    assert section == {**latent, "sampling": None, "token_ids": ids, "span_ids": span}
     assert student.sampling is None
     sampling = FrameSampling(frames=5, size_px=40)
     student.save_pretrained(tmp_path)

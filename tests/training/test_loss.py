@@ -21,7 +21,9 @@ def case() -> tuple[Any, Any]:
         answer_loss_per_row=torch.rand(B, requires_grad=True),
         latents=torch.randn(B, K, D, requires_grad=True),
     )
-    return output, SimpleNamespace(targets=torch.randn(B, K, D))
+    return output, SimpleNamespace(
+        targets=torch.randn(B, K, D), has_targets=torch.ones(B, dtype=torch.bool)
+    )
 
 
 @pytest.mark.parametrize("weight", [0.1, 1.0, 2.5])
@@ -41,6 +43,17 @@ def test_gradients_are_those_of_the_formula(case, weight):
     align_loss(output, batch, weight)[0].backward()
     expected = weight * 2 * (output.latents - batch.targets).detach() / (B * K * D)
     torch.testing.assert_close(output.latents.grad, expected)
+    torch.testing.assert_close(output.answer_loss_per_row.grad, torch.full((B,), 1 / B))
+
+
+def test_a_row_without_a_target_learns_its_answer_alone(case):
+    output, batch = case
+    batch.has_targets[1] = False
+    loss, _ = align_loss(output, batch, 0.5)
+    loss.backward()
+    squares = ((output.latents - batch.targets) ** 2)[[0, 2]].sum() / (B * K * D)
+    torch.testing.assert_close(loss, output.answer_loss_per_row.mean() + 0.5 * squares)
+    assert not output.latents.grad[1].any()
     torch.testing.assert_close(output.answer_loss_per_row.grad, torch.full((B,), 1 / B))
 
 

@@ -136,7 +136,8 @@ def test_rolled_out_accuracy_reads_whole_answers(
         return [SimpleNamespace(text=student.tokenizer.decode(c), latents=None) for c in cut]
 
     monkeypatch.setattr(student, "generate", says)
-    assert diagnose(student, asked, spec)["rolled_out_accuracy"] == 4 / 6
+    new_tokens = len(student.prompts.answer_ids(answer))
+    assert diagnose(student, asked, spec, new_tokens)["rolled_out_accuracy"] == 4 / 6
 
 
 @pytest.mark.parametrize("kind", [AlignPhase, AnswerPhase])

@@ -152,7 +152,7 @@ def test_a_phase_ends_when_it_is_good_enough_also_after_a_kill(train, tmp_path, 
 
 @pytest.mark.long
 def test_ranks_agree_when_a_phase_ends(train, tmp_path, until):
-    *_, done = train("two", ranks=2, phases=until, use_latents=False, val=8)
+    *_, done = train("two", ranks=2, phases=until, mode="direct", val=8)
     assert done["ranks"] == 2
     assert done["phases"][0]["steps"] < 400
     assert done["phases"][1]["steps"] == 2
