@@ -39,8 +39,8 @@ def check_intervention(name: str) -> str:
     if ours or (not colon and name not in plugins.names("storm.interventions")):
         raise _refused(
             "expected none, zero, mean, swap, oracle, keep, permute, drop, hide_video, "
-            "hide_latents, noise:SEED, truncate:N, patch, patch:I, sweeps, sweeps:T, one of an installed "
-            f"package, or an import path module:Name, found {name!r}"
+            "hide_latents, noise:SEED, truncate:N, patch, patch:I, sweeps, sweeps:T, one of an "
+            f"installed package, or an import path module:Name, found {name!r}"
         )
     from storm.student.named_interventions import parse_intervention
 

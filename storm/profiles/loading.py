@@ -35,7 +35,12 @@ def load(profile: str, overrides: Sequence[str] = ()) -> PipelineConfig:
     raw = _read(profile)
     for override in overrides:
         apply_override(raw, override)
-    raw = with_whole_arms(raw)
+    # first without its arms: a problem is named once, not by every arm
+    _validated(profile, {key: value for key, value in raw.items() if key not in ("arms", "study")})
+    return _validated(profile, with_whole_arms(raw))
+
+
+def _validated(profile: str, raw: dict[str, Any]) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(raw)
     except ValidationError as error:

@@ -38,6 +38,7 @@ class Told(Stage[Any]):
 
     called: str = ""
     told: tuple[Any, ...] = runtime_field(())
+    videos: str = "of all"
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return [(row.id, ()) for row in self.told]

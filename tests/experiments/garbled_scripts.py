@@ -28,7 +28,7 @@ from storm.shell_game.script import parse_script, script_of
 
 REPO = Path(__file__).parents[2]
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4)
-STORM_ALONE = ("arms.direct=null", "arms.interventions=[none, patch]")
+STORM_ALONE = ("arms={}", "interventions=[none, patch]")
 
 
 def main(root: Path, shares: Sequence[float]) -> int:

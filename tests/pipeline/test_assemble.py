@@ -186,7 +186,7 @@ def test_the_default_is_the_method_and_one_baseline_of_as_many_steps() -> None:
 
 
 def arms(*overrides: str, profile: str = "smoke") -> Graph:
-    alone = ("arms.direct=null", "arms.shuffled=null", "interventions=[none]")
+    alone = ("arms={}", "interventions=[none]", "target_splits=[train]")
     return assemble(load(profile, [*alone, *overrides]))
 
 
