@@ -114,8 +114,13 @@ def _swapped(main: Mapping[str, Any]) -> bool | None:
 
 
 def _arms_say(arms: Mapping[str, Any], to_beat: Sequence[Gap]) -> bool | None:
-    """Return whether direct, and all dummies and controls, of which one is needed, are beaten."""
+    """Return whether direct, and all dummies and controls, of which one is needed, are beaten.
+
+    None with fewer than ten clusters, or where such arms are missing.
+    """
     roles = {arms[gap.against]["role"] for gap in to_beat}
+    if any(gap.clusters < MIN_CLUSTERS for gap in to_beat):
+        return None
     if not all(gap.beaten for gap in to_beat):
         return False
     return True if "direct" in roles and len(roles) > 1 else None
