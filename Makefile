@@ -2,7 +2,7 @@
 # make quick        unit tests             make test    unit and integration tests: what CI runs
 # make long         trainings, kill loops  make lint    what pre-commit and CI check
 # make bench        ratios of one run      make docs    the site, into site/
-# make study        more arms              make base    makes the shell game's base again
+# make study        more arms, 3 seeds            make base    makes the shell game's base again
 # make experiments  hours of CPU: what garbled scripts cost
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ run: setup
 	$(BIN)/python -m flows.full_pipeline --profile $(PROFILE) $(ARGS)
 
 study: setup
-	$(BIN)/python -m flows.full_pipeline --profile study $(ARGS)
+	$(BIN)/storm study --profile $(PROFILE) $(ARGS)
 
 base: setup
 	$(BIN)/python -m tests.experiments.ship_base $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,28 @@ def _validated(profile: str, raw: dict[str, Any]) -> PipelineConfig:
         return PipelineConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"the profile {profile!r} is wrong: {problems(raw, error)}") from None
+
+
+def study_overrides(profile: str, arms: Sequence[str] = ()) -> list[str]:
+    """Return the overrides that add a profile's `study` to the arms of a run.
+
+    Args:
+        profile: A name from `names()`, or the path of a YAML file.
+        arms: Their names; by default all.
+
+    Raises:
+        ConfigError: If there is no such arm.
+    """
+    raw = _read(profile)
+    known = {name: changes for name, changes in (raw.get("study") or {}).items() if changes}
+    beside = raw.get("arms") or {}
+    if unknown := [name for name in arms if name not in known and name not in beside]:
+        raise ConfigError(f"expected arms of {[*beside, *known]}, found {unknown}")
+    return [
+        f"arms.{name}={json.dumps(changes)}"
+        for name, changes in known.items()
+        if not arms or name in arms
+    ]
 
 
 def with_whole_arms(raw: dict[str, Any]) -> dict[str, Any]:
