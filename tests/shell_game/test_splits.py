@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def worlds() -> dict[str, dict[str, dict[str, Any]]]:
     """Title of each stage that makes videos, `base` for those of the base: split: id: scene."""
-    stages = {s.title: s for s in assemble(load("study")) if isinstance(s, ShellVideos)}
+    stages = {s.title: s for s in assemble(load("shell")) if isinstance(s, ShellVideos)}
     stages["base"] = taught_by(read_record())
     return {
         title: {split: stage.scenes(split) for split in SPLITS} for title, stage in stages.items()
@@ -35,8 +35,6 @@ def test_each_stage_has_its_splits(worlds: dict[str, Any]) -> None:
     sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
     assert sizes["base"].keys() == {"base"}
     assert sizes["videos"].keys() == {"train", "val", "test"}
-    assert sizes["videos/2 swaps"].keys() == sizes["videos/4 swaps"].keys()
-    assert sizes["videos/2 swaps"].keys() == {"train", "val", "test"}
 
 
 def test_no_script_is_in_two_splits(worlds: dict[str, Any]) -> None:
@@ -52,9 +50,9 @@ def test_colors_of_the_test_are_its_own(worlds: dict[str, Any]) -> None:
     assert not cells["test"] & (cells["base"] | cells["train"] | cells["val"])
 
 
-def test_there_are_a_thousand_distinct_test_videos(worlds: dict[str, Any]) -> None:
+def test_test_videos_are_distinct(worlds: dict[str, Any]) -> None:
     scenes = worlds["videos"]["test"]
-    assert len(scenes) >= 1000
+    assert len(scenes) >= 500
     assert len({(s.start, s.swaps) for s in scenes.values()}) == len(scenes)
     assert not scenes.keys() & worlds["videos"]["train"].keys()
     everything = [*scenes.values(), *worlds["videos"]["train"].values()]

@@ -166,7 +166,7 @@ def test_a_spec_that_cannot_be_trained_is_refused(make):
     values = make().model_dump()
     with pytest.raises(ValueError, match="needs `rows`"):
         TrainingSpec.model_validate({**values, "rows": None})
-    with pytest.raises(ValueError, match="use_latents"):
-        TrainingSpec.model_validate({**values, "use_latents": False})
+    with pytest.raises(ValueError, match="feeding 'none'"):
+        TrainingSpec.model_validate({**values, "mode": "direct"})
     with pytest.raises(ValueError, match="step_s"):
         TrainingSpec.model_validate({**values, "step_s": 1})

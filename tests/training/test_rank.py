@@ -127,7 +127,7 @@ def until() -> tuple[AnswerPhase, ...]:
 
 
 def test_a_phase_ends_when_it_is_good_enough_also_after_a_kill(train, tmp_path, until):
-    fields = {"phases": until, "use_latents": False, "val": 8}
+    fields = {"phases": until, "mode": "direct", "val": 8}
     *_, done = train("whole", **fields)
     first, second = done["phases"]
     assert first["steps"] < first["most_steps"] == 400
