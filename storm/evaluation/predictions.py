@@ -35,12 +35,12 @@ class PredictionsStage(Stage[Prediction]):
     For `mean`, every slot is the mean over all questions; for `swap` and `patch:I`, the latents are
     those of another question, drawn from all without a fixed point; for `oracle`, the question's
     targets, if it has some. So no row depends on shards or on what is pending. Multiple choice is
-    scored by its letter, anything else by equality of the stripped, lower-cased text.
+    scored by its letter, anything else by equality of texts (see `storm.student.letters`).
     """
 
     name: ClassVar[str] = "predictions"
     row: ClassVar[type] = Prediction
-    version: ClassVar[int] = 4  # with steps
+    version: ClassVar[int] = 5  # with phrases around letters
 
     checkpoint: Stage[Checkpoint]
     videos: VideoStage
@@ -181,7 +181,7 @@ def _prediction(
     reasons: bool = False,
 ) -> Prediction:
     said = final_answer(response)[1] if reasons else response
-    predicted, correct = judge(said, len(sample.options), sample.answer)
+    predicted, correct = judge(said, sample.options, sample.answer)
     return Prediction(
         id=prediction_id(sample.id, intervention),
         question_id=sample.id,

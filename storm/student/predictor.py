@@ -24,7 +24,7 @@ from storm.student.attention_map import AttentionMap
 from storm.student.example import Example, VideoTokens, prompt_of
 from storm.student.generate import Answer, generate
 from storm.student.interventions import Intervention
-from storm.student.letters import find_letter
+from storm.student.letters import choose
 from storm.student.model import LatentModel
 from storm.student.modes import NEW_TOKENS, Mode
 from storm.student.reasoning import REASONING_PROMPT, final_answer
@@ -62,7 +62,7 @@ class Prepared:
 
     example: Example
     prompt_tokens: int
-    option_count: int
+    options: tuple[str, ...]
     timings: Timings
 
 
@@ -75,7 +75,8 @@ class Reply:
         response: Everything that was generated.
         letter: The option that the answer names; '' if none or without options.
         confidence: Probability of the answer's first token, given what was written before it.
-        letter_confidence: Probability of the token that holds the letter; 0 without one.
+        letter_confidence: Probability of the token that holds the letter, or of the first one of an
+            option's text; 0 without a letter.
         token_ids: Of the response, without the end of the turn.
         latents: (K, d) on the CPU, before any intervention; None unless requested.
         attention: Of the first generated token, on the CPU; None unless requested.
@@ -160,7 +161,7 @@ class Predictor:
         )
         tokens = len(self.student.prompts.layout(example).ids)
         timings = Timings(decode=decode, vision=vision)
-        return Prepared(example, tokens, len(question.options), timings)
+        return Prepared(example, tokens, question.options, timings)
 
     def stream(
         self,
@@ -202,17 +203,17 @@ class Predictor:
         response, start, text = answer.text, 0, answer.text
         if self.config.mode == "cot":
             start, text = final_answer(response)
-        match = find_letter(text, question.option_count) if question.option_count else None
+        choice = choose(text, question.options) if question.options else None
         latents = answer.latents if with_latents else None
         probabilities = answer.token_probabilities
-        letter_token = self._token_at(answer, start + match.start(1)) if match else 0
+        letter_token = self._token_at(answer, start + choice.place) if choice else 0
         before = question.timings
         return Reply(
             text=text,
             response=response,
-            letter=match.group(1) if match else "",
+            letter=choice.letter if choice else "",
             confidence=probabilities[self._token_at(answer, start)] if start else answer.confidence,
-            letter_confidence=probabilities[letter_token] if match else 0.0,
+            letter_confidence=probabilities[letter_token] if choice else 0.0,
             token_ids=answer.token_ids,
             prompt_tokens=question.prompt_tokens,
             timings=dataclasses.replace(answer.timings, decode=before.decode, vision=before.vision),

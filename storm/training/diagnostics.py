@@ -90,7 +90,7 @@ def _answers(
                 max_new_tokens=new_tokens,
             )
         for question, example, answer in zip(questions[part], examples[part], answers, strict=True):
-            options = len(question.sample.options)
+            options = question.sample.options
             said, right = (
                 final_answer(text)[1] if spec.mode == "cot" else text
                 for text in (answer.text, example.answer or "")

@@ -19,44 +19,7 @@ from storm.records import Prediction, VideoSample
 from storm.row_values import digest_of
 from storm.runtime import Runtime
 from storm.student.latent_head import LatentConfig
-from storm.student.letters import extract_letter
 from storm.testing import make_sample
-
-
-@pytest.mark.parametrize(
-    ("response", "letter"),
-    [
-        ("B", "B"),
-        (" B ", "B"),
-        ("(B)", "B"),
-        ("B.", "B"),
-        ("B) cup 2", "B"),
-        ("b", ""),  # the students answer in capitals; a small b is a word's
-        ("The answer is C.", "C"),
-        ("The answer is (D), not (A)", "D"),
-        ("Answer:C", "C"),
-        ("C\nB", "C"),
-        ("<answer>B</answer>", "B"),
-        ("E", ""),  # no such option
-        ("E or B", "B"),
-        ("BANANA", ""),
-        ("Cup 2", ""),
-        ("ABCD", ""),
-        ("", ""),
-        ("2", ""),
-        ("答案是B。", "B"),
-        ("\u00c4B", ""),  # inside a word of another alphabet
-        ("%s {} \\", ""),
-    ],
-)
-def test_the_letter_of_a_response(response: str, letter: str) -> None:
-    assert extract_letter(response, 4) == letter
-
-
-def test_only_letters_of_the_options_count() -> None:
-    assert extract_letter("D or B", 3) == "B"
-    assert extract_letter("D or B", 4) == "D"
-    assert extract_letter("Z", 26) == "Z"
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 100, 1024])

@@ -106,7 +106,7 @@ def test_a_raw_prompt_and_a_system_prompt_are_taken_as_they_are(student: Student
     lettered = by.prepare(Question("Where?", (), ("left", "right")))
     raw = by.prepare(Question("Where?\nA. left\nB. right", (), ("left", "right"), raw=True))
     assert raw.example.prompt == lettered.example.prompt == prompt_of("Where?", ("left", "right"))
-    assert raw.option_count == 2
+    assert raw.options == ("left", "right")
     text = student.prompts.text(Example(prompt="Where?", system="Be brief."))
     assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhere?")
     assert student.prompts.text(Example(prompt="Where?", system="")).startswith("<|im_start|>user")

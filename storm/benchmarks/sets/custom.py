@@ -31,15 +31,15 @@ def student_prompt(question: BenchmarkQuestion, pts_seconds: Sequence[float] | N
 
 
 def letter_or_text(question: BenchmarkQuestion, response: str) -> RuleResult:
-    """Accept the right letter among options, else the same text in any case."""
+    """Accept the right letter or text of the options, else the same text."""
     options = question.doc["options"]
-    chosen, right = judge(response, len(options), question.answer)
+    chosen, right = judge(response, options, question.answer)
     return RuleResult(chosen, float(right), bool(chosen if options else response))
 
 
 STUDENT_PROMPTS: Mapping[str, MakePrompt] = {"student": student_prompt}
 LETTER_SCORERS: Mapping[str, Scorer] = {
-    "letter": Scorer(letter_or_text, about="the first stand-alone letter, or equal texts"),
+    "letter": Scorer(letter_or_text, version=2, about="the letter that is chosen, or equal texts"),
 }
 
 

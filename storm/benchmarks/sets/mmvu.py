@@ -10,7 +10,6 @@ from typing import Any
 from storm.benchmarks.benchmark import Benchmark
 from storm.benchmarks.columns import first_existing, letter_of, path_inside, text_of
 from storm.benchmarks.harness.mmvu import CHOICE, OPEN, MMVUHarness
-from storm.benchmarks.rules.answer_letters import priority_letter
 from storm.benchmarks.rules.mmvu import is_right_for_lmms_eval
 from storm.benchmarks.table_dataset import TableDataset, read_folder, read_hub
 from storm.benchmarks.types import (
@@ -23,6 +22,7 @@ from storm.benchmarks.types import (
     ScoredResponse,
     Scorer,
 )
+from storm.student.letters import judge
 from storm.videos.questions.formats import BadEntry
 
 _HUBS = ("yale-nlp/MMVU", "lmms-lab/MMVU", "lmms-eval/MMVU")
@@ -61,14 +61,6 @@ _STEPS = {
     "final answer of the question. Think step by\nstep before answering.\n",
 }
 
-# A final letter, alone or before its option's text; "A, B" is none.
-_LETTER = r"\(?([A-E])\)?\s*"
-_FINAL = re.compile(
-    rf"(?i:therefore,\s+the\s+final\s+answer\s+is)\s*:?\s*[\"'*$]*\(?([A-E])(?!\w|,\s*[A-E]\b)"
-    rf"|<answer>\s*{_LETTER}(?:[.:)][^<]*)?</answer>"
-    rf"|\\boxed\{{\s*(?:\\text\{{)?{_LETTER}\}}"
-)
-
 
 def _prompt_ending(endings: Mapping[str, str]) -> MakePrompt:
     def prompt(question: BenchmarkQuestion, pts_seconds: Sequence[float] | None) -> Prompt:
@@ -81,17 +73,12 @@ def _prompt_ending(endings: Mapping[str, str]) -> MakePrompt:
     return prompt
 
 
-def final_letter(response: str) -> str:
-    """Return the last stated final letter, else VideoMME's extraction with A to E; '' if none."""
-    stated = [next(filter(None, groups)) for groups in _FINAL.findall(response)]
-    return stated[-1] if stated else priority_letter(response, _LETTERS)
-
-
 def _strict(question: BenchmarkQuestion, response: str) -> RuleResult:
     if question.task == OPEN:
         return RuleResult("", None, None, JudgeRequest.of(question, response))
-    letter = final_letter(response)
-    return RuleResult(letter, float(letter == question.answer), bool(letter))
+    options = [str(question.doc["choices"].get(letter, "")) for letter in _LETTERS]
+    letter, right = judge(response, options, question.answer)
+    return RuleResult(letter, float(right), bool(letter))
 
 
 def _lmms_eval(question: BenchmarkQuestion, response: str) -> RuleResult:
@@ -182,7 +169,7 @@ BENCHMARK = Benchmark(
     },
     max_new_tokens=1024,
     scorers={
-        "strict": Scorer(_strict, about="one final letter; open-ended by a judge"),
+        "strict": Scorer(_strict, version=2, about="the chosen letter; open-ended by a judge"),
         "lmms_eval": Scorer(_lmms_eval, about="lmms-eval's lenient rules, for comparison only"),
     },
     weights=_only_choice,
