@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 
 def text_of(doc: Mapping[str, Any], column: str, allow_empty: bool = False) -> str:

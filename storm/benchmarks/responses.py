@@ -12,7 +12,7 @@ from storm.benchmarks.benchmark import Benchmark
 from storm.benchmarks.types import AnsweredQuestion
 from storm.errors import DataError
 from storm.records import Rejected
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 Located = tuple[str, Any]  # a place in the file, and its value or the error of reading it
 _SAMPLES = re.compile(r"(?:^|_)samples_(.+)$")

@@ -12,7 +12,7 @@ from typing import Any
 from storm.benchmarks.types import BenchmarkQuestion, DatasetLocation, LoadedQuestions
 from storm.errors import BackendMissing, DataError
 from storm.records import Rejected
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 
 def read_table(path: Path) -> list[Any]:

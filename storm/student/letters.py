@@ -114,6 +114,9 @@ _BEFORE_ANOTHER = _pattern(
 _SECOND = re.compile("[\ue042\ue062][.):]")
 _HOLDER = _pattern(r"<answer>|\\(?:boxed|fbox)\s*\{")
 _THOUGHTS = "</think>"
+_ABOUT_OTHERS = _pattern(_one_of(phrases.ABOUT_OTHERS) + rf"|{_OPTION}s?\s*#?\d|\d{_JOINED}\d")
+_LETTERS_ONLY = re.compile("[A-F]{2,}")
+_ABOUT_ALL = _pattern(_one_of(phrases.ABOUT_ALL))
 
 
 def _plain(text: str) -> str:
@@ -135,8 +138,11 @@ def _plain_character(character: str) -> str:
     return letter if size == "CAPITAL" else letter.lower()
 
 
-def _marked(text: str, count: int) -> str:
-    """Return the text with a mark in place of each letter that may be chosen."""
+def _marked(text: str, count: int, refused: bool = False) -> str:
+    """Return the text with a mark in place of each letter that may be chosen.
+
+    Letters that are said to be wrong are among them only if `refused`.
+    """
 
     def mark(match: re.Match[str]) -> str:
         letter = match.group()
@@ -150,7 +156,8 @@ def _marked(text: str, count: int) -> str:
         return re.sub(_ANY, lambda found: chr(ord(found.group()) - _MARK), match.group())
 
     text = _ABBREVIATION.sub(lambda match: "\ufffd" * len(match.group()), text)
-    return _REFUSED.sub(unmark, _NO_LETTER.sub(unmark, _ALONE.sub(mark, text)))
+    text = _NO_LETTER.sub(unmark, _ALONE.sub(mark, text))
+    return text if refused else _REFUSED.sub(unmark, text)
 
 
 def _letter(mark: str) -> str:
@@ -263,3 +270,21 @@ def _comparable(text: str) -> str | Decimal:
     if re.fullmatch(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?", text):
         return Decimal(text.replace(",", ""))
     return text
+
+
+def name_each_other(options: Sequence[str]) -> bool:
+    """Whether an option names others, by letter or place: "Both A and B", "none of the above".
+
+    Such a question keeps its order, else it would mean something else.
+    """
+    for text in options:
+        marked = _marked(_plain(text), len(options), refused=True)
+        letters = len(text) > 1 and re.search(_CAPITAL, marked)
+        if (
+            letters
+            or _LETTERS_ONLY.fullmatch(text)
+            or _ABOUT_OTHERS.search(marked)
+            or _ABOUT_ALL.fullmatch(marked.strip(" .。"))
+        ):
+            return True
+    return False

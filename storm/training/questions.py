@@ -15,6 +15,7 @@ from storm.config import LETTERS, Split
 from storm.errors import DataError
 from storm.latent_targets.dataset import Targets
 from storm.records import ThoughtPrompt, VideoFeatures, VideoSample
+from storm.student.letters import name_each_other
 from storm.student.reasoning import after_reasoning
 from storm.training.controls import control
 from storm.training.data_order import option_order
@@ -75,8 +76,11 @@ class TrainingQuestion:
 
 
 def reordered(sample: VideoSample, number: int, seed: int) -> VideoSample:
-    """Return the question with option order `number`; the answer's letter follows its text."""
-    if not sample.options:
+    """Return the question with option order `number`; the answer's letter follows its text.
+
+    A question keeps its order if its options name each other, by letter or place.
+    """
+    if not sample.options or name_each_other(sample.options):
         return sample
     new = option_order(seed, sample.id, number, len(sample.options))
     return dataclasses.replace(

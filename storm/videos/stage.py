@@ -64,7 +64,7 @@ class VideoStage(Stage[VideoSample]):
 class QuestionVideos(VideoStage):
     """Questions of the user's; every video is decoded once before it is let in."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # ambiguous answers are refused
     source: QuestionSource = runtime_field(
         None
     )  # its rows enter by `external_inputs` and the item keys

@@ -172,3 +172,15 @@ def test_a_split_that_is_not_there_is_one_line(root: Path, split: str) -> None:
     with pytest.raises(DataError, match=f"with the split '{split}'") as caught:
         HFQuestionSource(questions=str(path), root=str(root), split=split).samples()
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_32_bits_are_read_as_they_are_shown(root: Path) -> None:
+    features = datasets.Features(
+        {name: datasets.Value("string") for name in ("id", "video", "question")}
+        | {"answer": datasets.Value("float32")}
+    )
+    named = {**rows(answer=[0.1, 3.0, 2.5])}
+    del named["options"]
+    path = save(root, "parquet file", datasets.Dataset.from_dict(named, features=features))
+    samples, *_ = HFQuestionSource(questions=str(path), root=str(root)).samples()
+    assert [s.answer for s in samples] == ["0.1", "3"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from storm.benchmarks.types import ScoredResponse
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 
 class Harness:

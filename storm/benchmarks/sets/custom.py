@@ -16,6 +16,7 @@ from storm.benchmarks.types import (
     RuleResult,
     Scorer,
 )
+from storm.config import LETTERS
 from storm.records import VideoSample
 from storm.student.letters import judge
 from storm.videos.questions.formats import Columns, by_columns
@@ -58,7 +59,12 @@ class CustomQuestions:
             video_id=raw.video,
             cluster=raw.cluster,
             answer=raw.answer,
-            doc={**doc, "question": raw.question, "options": raw.options},
+            doc={
+                **doc,
+                "question": raw.question,
+                "options": raw.options,
+                "answer": full_answer(raw.options, raw.answer),
+            },
         )
 
     def load(self, location: DatasetLocation) -> LoadedQuestions:
@@ -73,13 +79,18 @@ class CustomQuestions:
         return LoadedQuestions(questions=questions, rejected=tuple(rejected))
 
 
+def full_answer(options: Sequence[str], answer: str) -> str:
+    """Return the answer as it can be read again, whatever the options: letter and text."""
+    return f"{answer}. {options[LETTERS.index(answer)]}" if options else answer
+
+
 def columns_of(sample: VideoSample) -> dict[str, Any]:
     """Return a sample as columns of a question file."""
     return {
         "video": sample.video_id,
         "question": sample.question,
         "options": list(sample.options),
-        "answer": sample.answer,
+        "answer": full_answer(sample.options, sample.answer),
         "cluster": sample.cluster,
     }
 

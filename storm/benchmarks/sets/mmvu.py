@@ -23,7 +23,7 @@ from storm.benchmarks.types import (
     Scorer,
 )
 from storm.student.letters import judge
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 _HUBS = ("yale-nlp/MMVU", "lmms-lab/MMVU", "lmms-eval/MMVU")
 _LETTERS = "ABCDE"

@@ -22,7 +22,7 @@ from storm.benchmarks.types import (
     Scorer,
 )
 from storm.config import LETTERS
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 _HUBS = ("OpenGVLab/MVBench",)
 # Each task's folders of videos: cut clips in the revision `video`, whole videos in `main`.

@@ -19,7 +19,7 @@ from storm.benchmarks.types import (
     ScoredResponse,
     Scorer,
 )
-from storm.videos.questions.formats import BadEntry
+from storm.videos.questions.values import BadEntry
 
 _HUBS = ("lmms-lab/TempCompass", "lmms-eval/TempCompass")
 _SIZES = {"multi-choice": 1580, "yes_no": 2453, "caption_matching": 1503, "captioning": 2004}

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from storm.config import LETTERS, FrozenModel
-from storm.errors import DataError
+from storm.records import Rejected
+from storm.videos.questions.options import INDEX, NUMBER, Options, is_letter, label_of
 from storm.videos.questions.rows import Entry
+from storm.videos.questions.values import BadEntry, text_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class RawQuestion:
     answer: str  # a letter if there are options
     split: str | None  # as the file says, if it does
     cluster: str  # '' for the video
+    number: bool = False  # whether the answer was a number that is also an option's text
 
 
 class Columns(FrozenModel):
@@ -39,18 +42,6 @@ class Columns(FrozenModel):
     answer: str = "answer"  # a letter, or an option's text
     split: str = "split"  # base, train, val or test
     cluster: str = "cluster"  # questions of one cluster are dependent; empty for those of one video
-
-
-class EmbeddedVideo:
-    """Stands for a video whose bytes are inside the data set; they are never read."""
-
-
-class BadEntry(DataError):
-    """An entry that is no question. `reason` is a slug."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(detail)
-        self.reason = reason
 
 
 def asks_about_an_image(entry: Entry) -> bool:
@@ -74,7 +65,7 @@ def video_r1(entry: Entry) -> Iterator[RawQuestion]:
     )
 
 
-def llava_video(entry: Entry) -> Iterator[RawQuestion]:
+def llava_video(entry: Entry) -> Iterator[RawQuestion | Rejected]:
     """`id, video, conversations [{from: human, value}, {from: gpt, value}, …]`: pairs."""
     turns = entry.fields.get("conversations")
     if not isinstance(turns, list) or len(turns) < 2 or len(turns) % 2:
@@ -85,17 +76,23 @@ def llava_video(entry: Entry) -> Iterator[RawQuestion]:
     for number, (asked, told) in enumerate(zip(turns[::2], turns[1::2], strict=True), 1):
         if (asked.get("from"), told.get("from")) != ("human", "gpt"):
             raise BadEntry("bad_conversation", "expected human and gpt by turns")
-        question, options = _split_options(asked["value"])
         one = base if len(turns) == 2 or base in (None, "") else f"{base}/{number}"
-        yield _question(
-            entry,
-            one,
-            video=entry.fields.get("video"),
-            question=question,
-            options=options,
-            answer=told["value"],
-            split=entry.fields.get("split"),
-        )
+        try:
+            question, options = _split_options(asked["value"])
+            yield _question(
+                entry,
+                one,
+                video=entry.fields.get("video"),
+                question=question,
+                options=options,
+                answer=told["value"],
+                split=entry.fields.get("split"),
+            )
+        except BadEntry as error:
+            if one is base:
+                raise
+            detail = f"{entry.where}: turn {number}: {error}"
+            yield Rejected(id=_id(one), reason=error.reason, detail=detail)
 
 
 def by_columns(entry: Entry, columns: Columns) -> Iterator[RawQuestion]:
@@ -115,44 +112,28 @@ def _question(
     split: Any,
     cluster: Any = None,
 ) -> RawQuestion:
-    texts = _options(options)
-    asked = _text(question, "no_question", "a question")
-    path = _text(video, "no_video", "a video's path")
+    choices = Options.read(options)
+    asked = text_value(question, "no_question", "a question")
+    path = text_value(video, "no_video", "a video's path")
+    right = _untagged(text_value(answer, "no_answer", "an answer"))
+    if not choices.texts:
+        _refuse_hidden_options(entry, asked, right)
     if id is None or id == "":
-        content = json.dumps([path, asked, texts])
+        content = json.dumps([path, asked, choices.texts])
         id = hashlib.sha256(content.encode()).hexdigest()[:16]
+    letter = choices.answer(right) if choices.texts else right
+    _refuse_other_answers(entry, choices, letter)
     return RawQuestion(
         id=_id(id),
         where=entry.where,
         video=path,
         question=asked,
-        options=texts,
-        answer=_answer(_text(answer, "no_answer", "an answer"), texts),
+        options=choices.texts,
+        answer=letter,
+        number=bool(choices.texts) and NUMBER.match(right) is not None,
         split=str(split).strip().lower() or None if split is not None else None,
         cluster="" if cluster is None else str(cluster).strip(),
     )
-
-
-def _text(value: Any, reason: str, what: str) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, EmbeddedVideo):
-        raise BadEntry(
-            "embedded_video",
-            "expected a path, found the video's bytes: write them to files under the root and name "
-            "those",
-        )
-    if not isinstance(value, str) or not value.strip():
-        raise BadEntry(reason, f"expected {what}, found {value!r}")
-    _encodable(value, reason)
-    return value.strip()
-
-
-def _encodable(value: str, reason: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadEntry(reason, f"expected Unicode text, found {value!r}") from None
 
 
 def _id(value: Any) -> str:
@@ -164,64 +145,89 @@ def _id(value: Any) -> str:
     return text
 
 
-def _options(value: Any) -> tuple[str, ...]:
-    """Texts without their letters, from a list, JSON, or `a|b|c`."""
-    if value in (None, "", [], ()):
-        return ()
-    if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                raise BadEntry("bad_options", f"expected a JSON list, found {value!r}") from None
-        else:
-            value = value.split("|")
-    if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
-        raise BadEntry("bad_options", f"expected 2 to {len(LETTERS)} options, found {value!r}")
-    texts = [_text(option, "bad_options", "an option") for option in value]
-    lettered = [_LETTERED.match(text) for text in texts]
-    if all(m and m[1].upper() == LETTERS[i] for i, m in enumerate(lettered)):
-        texts = [m[2].strip() for m in lettered if m]
-    return tuple(_text(text, "bad_options", "an option") for text in texts)
-
-
-_LETTERED = re.compile(r"^\(?([A-Za-z])[.):](?:\s+|$)(.*)$", re.DOTALL)
 _ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 
 
-def _answer(value: str, options: tuple[str, ...]) -> str:
-    """Return the answer without its tags; with options, the letter it names."""
-    tagged = _ANSWER_TAG.search(value)
-    answer = (tagged[1] if tagged else value).strip()
-    if not answer:
-        raise BadEntry("no_answer", f"expected an answer, found {value!r}")
-    if not options:
-        return answer
-    if answer in options:
-        return LETTERS[options.index(answer)]
-    letter = re.match(r"^\(?([A-Za-z])(?:[.):]|$)", answer)
-    if letter and letter[1].upper() in LETTERS[: len(options)]:
-        return letter[1].upper()
-    raise BadEntry(
-        "answer_not_an_option",
-        f"expected one letter of {LETTERS[: len(options)]} or an option's text, found {answer!r}",
-    )
+def _untagged(value: str) -> str:
+    """Return the answer without its tags; raises BadEntry if there are two, or half of one."""
+    if "<answer>" not in value.lower() and "</answer>" not in value.lower():
+        return value
+    answers = {answer.strip() for answer in _ANSWER_TAG.findall(value)}
+    if len(answers) != 1 or "" in answers:
+        raise BadEntry("no_answer", f"expected one <answer>...</answer>, found {value!r:.200}")
+    return answers.pop()
+
+
+_HOLDS_OPTIONS = re.compile(
+    r"(?P<all>options?|choices|candidates|answer_choices)"
+    r"|(?:option|choice|opt|candidate|answer|a)?[ _-]?[0-9a-f]",
+    re.IGNORECASE,
+)
+_ALSO_ANSWERS = re.compile(
+    r"(?:correct|right|gold|gt)[ _-]?(?:answer|option|choice|letter|idx|index)"
+    r"|answer[ _-](?:text|letter|option|choice|idx|index|number)",
+    re.IGNORECASE,
+)
+_LISTED = re.compile(r"(?<!\w)[(\[]?A[.):\]]\s*\S.*(?<!\w)[(\[]?B[.):\]]\s*\S", re.DOTALL)
+
+
+def _refuse_hidden_options(entry: Entry, asked: str, answer: str) -> None:
+    """Raise BadEntry if a question without options has some in a place that is not read."""
+    if is_letter(answer) and _LISTED.search(asked):
+        raise BadEntry("options_not_read", "expected options in lines of their own: A. ... B. ...")
+    named = [
+        (n, _HOLDS_OPTIONS.fullmatch(n)) for n, v in entry.fields.items() if v not in (None, "", [])
+    ]
+    found = [(name, match["all"]) for name, match in named if match]
+    choice = entry.fields.get("problem_type") == "multiple choice"
+    if choice or len(found) > 1 or any(whole for _, whole in found):
+        raise BadEntry(
+            "options_not_read",
+            f"expected the options as one list under columns.options, found "
+            f"{sorted(name for name, _ in found)}",
+        )
+
+
+def _refuse_other_answers(entry: Entry, choices: Options, letter: str) -> None:
+    """Raise BadEntry if a column beside the answer's names another option."""
+    for name, value in entry.fields.items():
+        if not choices.texts or not _ALSO_ANSWERS.fullmatch(name):
+            continue
+        try:
+            text = text_value(value, "no_answer", "an answer")
+            other = choices.answer(text)
+        except BadEntry as error:
+            place = LETTERS.index(letter)
+            if error.reason != INDEX or float(value) in (place, place + 1):
+                continue
+            other = text_value(value, "no_answer", "an answer")
+        if other != letter:
+            raise BadEntry("answers_differ", f"expected {letter}, found {other} in {name!r}")
+
+
+_ASKED_BY_LETTER = re.compile(r"\b(?:letter|answer|option|choice|respond|select|choose)", re.I)
 
 
 def _split_options(text: str) -> tuple[str, list[str]]:
-    """LLaVA-Video puts the options under the question, a line each, and an instruction after."""
+    """Return the question and its options, which stand below it, a line each, or in its last line.
+
+    An instruction may stand after them ("Answer with the letter."). Raises BadEntry where other
+    text does, since that may be a part of the last option.
+    """
     plain = text.replace("<image>", "").replace("<video>", "")
     lines = [line.strip() for line in plain.split("\n") if line.strip()]
-    starts = [i for i, line in enumerate(lines) if line.startswith(("A.", "A)", "(A)"))]
-    if not starts:
+    starts: list[int] = []
+    for number, line in enumerate(lines):
+        label = label_of(line)
+        if label and label[0] == LETTERS[len(starts)]:
+            starts.append(number)
+    if len(starts) < 2:
         return "\n".join(lines), []
-    options: list[str] = []
-    for line in lines[starts[0] :]:
-        match = _LETTERED.match(line)
-        if not match or match[1].upper() != LETTERS[len(options)]:
-            break
-        options.append(match[2])
-    question = "\n".join(lines[: starts[0]])
-    return (question, options) if len(options) > 1 else ("\n".join(lines), [])
+    ends = [*starts[1:], starts[-1] + 1]
+    options = [" ".join(lines[i:j]) for i, j in zip(starts, ends, strict=True)]
+    for line in lines[ends[-1] :]:
+        if not _ASKED_BY_LETTER.search(line):
+            raise BadEntry(
+                "bad_options", f"expected nothing after the options, found {line!r:.100}"
+            )
+    return "\n".join(lines[: starts[0]]), options

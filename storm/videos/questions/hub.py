@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from storm.errors import BackendMissing, DataError
 from storm.records import Rejected
-from storm.videos.questions.formats import EmbeddedVideo
 from storm.videos.questions.rows import Entry
 from storm.videos.questions.sources import QuestionSource
+from storm.videos.questions.values import EmbeddedVideo
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,6 +124,8 @@ def _values(column: pa.ChunkedArray, root: Path) -> list[Any]:
     kind = column.type
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return [EmbeddedVideo()] * len(column)
+    if pa.types.is_floating(kind):  # as they are written: 0.1 of 32 bits has no short double
+        return column.cast(pa.string()).to_pylist()
     if not pa.types.is_struct(kind) or {f.name for f in kind} != {"bytes", "path"}:
         return column.to_pylist()
     flat = pa.Table.from_arrays([column], ["video"]).flatten()

@@ -14,6 +14,37 @@ from storm.errors import DataError
 from storm.records import Rejected
 
 
+class RepeatedKeys(dict[str, Any]):
+    """An object of JSON that has some keys twice; it holds their last values."""
+
+    repeated: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Return the object of its pairs, as a plain one if no key is there twice."""
+        plain = dict(pairs)
+        if len(plain) == len(pairs):
+            return plain
+        keys = [key for key, _ in pairs]
+        twice = cls(plain)
+        twice.repeated = tuple(key for key in plain if keys.count(key) > 1)
+        return twice
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of JSON, its fractions as they are written and NaN as None.
+
+    Raises:
+        ValueError, RecursionError: If it is no JSON.
+    """
+    return json.loads(
+        text,
+        object_pairs_hook=RepeatedKeys.of,
+        parse_float=str,  # 0.50 would become 0.5
+        parse_constant=lambda _: None,
+    )
+
+
 @dataclass(frozen=True)
 class Entry:
     """One entry of a question file, as it was found."""
@@ -52,7 +83,7 @@ def _form_of(path: Path, text: str) -> str:
 
 def _from_json(path: Path, text: str) -> Iterator[Entry | Rejected]:
     try:
-        whole = json.loads(text)
+        whole = parse_json(text)
     except (ValueError, RecursionError) as error:
         if text.lstrip().startswith("{"):  # lines under the name .json
             yield from _from_lines(path, text)
@@ -71,7 +102,7 @@ def _from_lines(path: Path, text: str) -> Iterator[Entry | Rejected]:
         if not line.strip():
             continue
         try:
-            yield _entry(f"line {number}", json.loads(line))
+            yield _entry(f"line {number}", parse_json(line))
         except (ValueError, RecursionError) as error:
             yield Rejected(id=f"line {number}", reason="bad_json", detail=f"line {number}: {error}")
 
@@ -79,7 +110,11 @@ def _from_lines(path: Path, text: str) -> Iterator[Entry | Rejected]:
 def _from_csv(path: Path, text: str) -> Iterator[Entry | Rejected]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     start = 2
+    limit = csv.field_size_limit(len(text) + 1)  # of one cell; 131,072 characters by default
     try:
+        names = reader.fieldnames or ()
+        if len(set(names)) < len(names):
+            raise DataError(f"expected each column once, found {list(names)}: {path}")
         for row in reader:
             where, start = f"line {start}", reader.line_num + 1
             if None in row or None in row.values():
@@ -90,9 +125,14 @@ def _from_csv(path: Path, text: str) -> Iterator[Entry | Rejected]:
                 yield Entry(where, dict(row))
     except csv.Error as error:
         raise DataError(f"expected CSV: {path}: line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _entry(where: str, fields: Any) -> Entry | Rejected:
+    if isinstance(fields, RepeatedKeys):
+        detail = f"{where}: expected each key once, found {', '.join(fields.repeated)} more often"
+        return Rejected(id=where, reason="repeated_key", detail=detail)
     if isinstance(fields, dict):
         return Entry(where, fields)
     detail = f"{where}: expected an object, found {type(fields).__name__}"

@@ -21,7 +21,6 @@ from storm.errors import DataError, UnreadableVideo
 from storm.records import Rejected, VideoSample
 from storm.videos.decoding.container import detect_container
 from storm.videos.questions.formats import (
-    BadEntry,
     Columns,
     RawQuestion,
     asks_about_an_image,
@@ -29,8 +28,10 @@ from storm.videos.questions.formats import (
     llava_video,
     video_r1,
 )
+from storm.videos.questions.options import INDEX
 from storm.videos.questions.rows import Entry, read_entries
 from storm.videos.questions.splits import assign_splits
+from storm.videos.questions.values import BadEntry
 
 
 class QuestionSet(NamedTuple):
@@ -89,12 +90,15 @@ class QuestionSource(FrozenModel):
                 if kind == "video_r1":
                     questions += video_r1(entry)
                 elif kind == "llava_video":
-                    questions += llava_video(entry)
+                    for one in llava_video(entry):
+                        (rejected if isinstance(one, Rejected) else questions).append(one)  # pyright: ignore
                 else:
                     questions += by_columns(entry, self.columns)
             except BadEntry as error:
                 detail = f"{entry.where}: {error}"
                 rejected.append(Rejected(id=_name(entry), reason=error.reason, detail=detail))
+        questions, guesses = _without_guesses(questions, rejected)
+        rejected += guesses
         questions, duplicates = _without_duplicates(questions)
         rejected = _renamed(rejected, questions, duplicates) + duplicates
         return questions, rejected, len(good) - len(asked)
@@ -249,6 +253,21 @@ def _without_duplicates(
         for name in sorted({q.id for q in group}) if len(group) > 1 else ():
             rejected.append(Rejected(id=name, reason="duplicate_id", detail=f"found {places}"))
     return single, rejected
+
+
+def _without_guesses(
+    questions: list[RawQuestion], rejected: list[Rejected]
+) -> tuple[list[RawQuestion], list[Rejected]]:
+    """Where some answers count options, a number that is also an option's text is refused."""
+    if not any(refused.reason == INDEX for refused in rejected):
+        return questions, []
+    detail = "expected a letter: other answers of the set are numbers of options"
+    guesses = [
+        Rejected(id=q.id, reason="ambiguous_answer", detail=f"{q.where}: {detail}")
+        for q in questions
+        if q.number
+    ]
+    return [q for q in questions if not q.number], guesses
 
 
 def _renamed(
