@@ -59,10 +59,16 @@ def select_event_frames(
 def strongest(
     peaks: Sequence[Peak], share: float, least: float, taken: Collection[int]
 ) -> list[Peak]:
-    """Return the peaks of at least `share` of the largest prominence and `least`, largest first."""
+    """Return the peaks of at least `share` of the largest prominence and `least`, largest first.
+
+    Of peaks with one middle, as a peak on the top of another can have, the largest.
+    """
     peaks = [p for p in peaks if p.index not in taken]
     largest = max((p.prominence for p in peaks), default=0.0)
     if largest <= 0:
         return []
     kept = [p for p in peaks if p.prominence >= max(least, share * largest)]
-    return sorted(kept, key=lambda p: (-p.prominence, p.index))
+    found: dict[int, Peak] = {}
+    for peak in sorted(kept, key=lambda p: (-p.prominence, p.index)):
+        found.setdefault(peak.index, peak)
+    return list(found.values())

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from storm.keyframes.event_frames import strongest
 from storm.keyframes.peaks import Peak, apart, find_peaks, smoothed
 from storm.keyframes.shots import find_cuts
 from storm.keyframes.signals import _change, _histograms
@@ -85,3 +86,10 @@ def test_rest_is_what_a_clip_comes_back_to_again_and_again():
     away = back.copy()
     away[24:, 5:40, 5:70] = 255 - ground[5:40, 5:70]  # it stays another picture
     assert distance_from_reference(planes(away), 0.1) is None
+
+
+def test_a_peak_on_the_top_of_another_is_no_second_frame():
+    signal = np.array([0, 10, 7, 9.5, 7, 7, 0, 0, 5, 0])
+    peaks = find_peaks(signal)
+    assert [p.index for p in peaks] == [3, 3, 8]
+    assert strongest(peaks, 0.15, 0.0, ()) == [peaks[0], peaks[2]]
