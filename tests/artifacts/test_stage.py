@@ -26,6 +26,7 @@ from storm.errors import ConfigError
 from storm.pipeline.assemble import assemble
 from storm.profiles import load
 
+ONE_STEP = "{kind: answer, feeding: rollout, steps: 1, learning_rate: 0.5, batch: 8}"
 GOLDEN = Path(__file__).parent / "golden_recipes.json"
 
 PRINT = """
@@ -85,7 +86,7 @@ def test_how_it_runs_is_no_identity(here: dict[str, list[str]]) -> None:
     ("override", "first", "untouched"),
     [
         ("keyframes.k=3", "keyframes", "base"),
-        ("arms.stage_two.0.learning_rate", "stage_two", "stage_one"),
+        (f"training.stage_two=[{ONE_STEP}]", "stage_two", "stage_one"),
         ("videos.counts.test=9", "videos", "base"),
         ("max_new_tokens=9", "predictions", "stage_two"),
         ("seed=1", "videos", ""),
@@ -94,13 +95,7 @@ def test_how_it_runs_is_no_identity(here: dict[str, list[str]]) -> None:
 def test_what_is_made_is_identity(
     here: dict[str, list[str]], override: str, first: str, untouched: str
 ) -> None:
-    if override.startswith("arms"):
-        config = load("smoke")
-        phase = config.arms.stage_two[0].model_copy(update={"learning_rate": 0.5})
-        arms = config.arms.model_copy(update={"stage_two": (phase,)})
-        graph = assemble(config.model_copy(update={"arms": arms}))
-    else:
-        graph = assemble(load("smoke", [override]))
+    graph = assemble(load("smoke", [override]))
     fingerprints = {s.title: s.fingerprint() for s in graph}
     assert fingerprints[first] != here[first][1]
     assert fingerprints["results"] != here["results"][1], "what is downstream changes too"
