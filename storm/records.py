@@ -1,8 +1,7 @@
 """The row types: one frozen dataclass for each boundary between two stages.
 
 Units are part of the names, shapes and ranges of the field docs. `__post_init__` checks the
-invariants and raises DataError, so a bad row can't be made. numpy has no bfloat16: an array of
-uint16 holds its bits. `storm.artifacts.arrow` converts rows to Arrow tables and back.
+invariants and raises DataError, so a bad row can't be made. An array of uint16 holds bfloat16.
 """
 
 from __future__ import annotations
@@ -223,8 +222,7 @@ class Prediction:
         predicted: The letter extracted from the response; empty if there is none.
         answer: The right letter or text.
         correct: Whether the prediction is right.
-        donor_answer: What follows from the donor's latents (see storm.evaluation.theory), as a
-            letter of this question; empty if there is none.
+        donor_answer: The letter or text that follows from the donor's latents; empty if unknown.
         guess_accuracy: What theory says of the accuracy under `sweeps:T`, or NaN.
     """
 
@@ -290,11 +288,9 @@ class Latency:
     n: int
 
     def __post_init__(self):
-        if not 0 <= self.median_seconds <= self.p95_seconds:
-            raise DataError(
-                f"expected 0 <= median_seconds <= p95_seconds, "
-                f"found {self.median_seconds}, {self.p95_seconds}"
-            )
+        low, high = self.median_seconds, self.p95_seconds
+        if not 0 <= low <= high:
+            raise DataError(f"expected 0 <= median_seconds <= p95_seconds, found {low}, {high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +298,8 @@ class Score:
     """One number of the results.
 
     Attributes:
-        id: Unique; made of arm, measure, condition and against, never parsed.
+        id: Unique; made of kind, arm, measure, condition and against, never parsed.
+        kind: The kind of question; empty for all.
         arm: The arm's name, or `chance`.
         role: What the arm says in the verdict.
         measure: What the value is a share of; `_if_other`: where the own answer is another one.
@@ -310,16 +307,15 @@ class Score:
         condition: The intervention on the latents.
         against: The other arm of a difference, without an intervention; empty for the rest.
         value: 0 to 1; of a difference -1 to 1.
-        low: Lower end of the 95 % interval, clustered as the questions are.
-        high: Upper end of it.
+        low, high: Ends of the 95 % interval, clustered as the questions are.
         n: Number of questions.
         clusters: Number of their clusters.
-        p: Of a difference, two-sided and corrected for all differences of the run; NaN for the
-            rest.
+        p: Of a difference, two-sided and corrected for all of its kind; NaN for the rest.
         seed: Seed of the interval's resampling.
     """
 
     id: str
+    kind: str
     arm: str
     role: str
     measure: Measure
@@ -335,9 +331,8 @@ class Score:
 
     def __post_init__(self):
         if not (math.isnan(self.value) or self.low <= self.value <= self.high):
-            raise DataError(
-                f"expected low <= value <= high, found {self.low}, {self.value}, {self.high}"
-            )
+            found = self.low, self.value, self.high
+            raise DataError(f"expected low <= value <= high, found {found}")
 
 
 @dataclass(frozen=True, kw_only=True)

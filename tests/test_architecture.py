@@ -76,7 +76,7 @@ def test_every_stage_is_in_one_word() -> None:
     names = {stage.name for stage in assemble(load("smoke"))}
     assert names == {
         *("videos", "keyframes", "thought_prompts", "thought_videos", "latent_targets"),
-        *("base", "video_features", "stage_one", "stage_two", "direct"),
+        *("base", "video_features", "stage_one", "stage_two", "fine_tuning"),
         *("predictions", "results"),
     }
 

@@ -64,7 +64,7 @@ def keyframes(draw: st.DrawFn) -> records.Keyframes:
 @st.composite
 def scores(draw: st.DrawFn) -> records.Score:
     low, value, high = sorted(draw(st.tuples(*[st.floats(0, 1)] * 3)))
-    texts = {name: draw(TEXT) for name in ("id", "arm", "role", "condition", "against")}
+    texts = {name: draw(TEXT) for name in ("id", "kind", "arm", "role", "condition", "against")}
     measure = draw(st.sampled_from(get_args(records.Measure)))
     return records.Score(
         **texts,
@@ -263,7 +263,7 @@ def test_a_bad_row_cannot_be_made(row_type: Any, good: Any, change: Any, word: s
 
 
 def test_a_score_is_in_its_interval() -> None:
-    row: dict[str, Any] = dict.fromkeys(("id", "arm", "role", "condition", "against"), "a")
+    row: dict[str, Any] = dict.fromkeys(("id", "kind", "arm", "role", "condition", "against"), "a")
     row |= {"measure": "accuracy", "n": 1, "clusters": 1, "p": 1.0, "seed": 0}
     with pytest.raises(DataError, match="low <= value <= high"):
         records.Score(**row, value=0.5, low=0.6, high=0.7)

@@ -33,9 +33,10 @@ class PredictionsStage(Stage[Prediction]):
     """A row for each test question and each intervention on its latents.
 
     For `mean`, every slot is the mean over all questions; for `swap` and `patch:I`, the latents are
-    those of another question, drawn from all without a fixed point; for `oracle`, the question's
-    targets, if it has some. So no row depends on shards or on what is pending. Multiple choice is
-    scored by its letter, anything else by equality of texts (see `storm.student.letters`).
+    those of another question, drawn from its group (`VideoStage.donors_of`) without a fixed point;
+    for `oracle`, the question's targets, if it has some. So no row depends on shards or on what is
+    pending. Multiple choice is scored by its letter, anything else by equality of texts (see
+    `storm.student.letters`) in the words of the videos' source.
     """
 
     name: ClassVar[str] = "predictions"
@@ -84,11 +85,12 @@ class PredictionsStage(Stage[Prediction]):
         unchanged = {prediction_id(sample.id, NO_INTERVENTION) for sample, _ in questions}
         needs_latents = not pending <= unchanged
         latents: list[torch.Tensor] = []
+        groups = [self.videos.donors_of(sample) for sample, _ in questions]
         for name in self.interventions:
             if name == NO_INTERVENTION:
                 donors = list(range(len(questions)))
             else:
-                donors = _derangement(len(questions), self.seed)
+                donors = _donors(groups, self.seed)
             of_all = parse_intervention(name, torch.stack(latents) if latents else None)
             for at in range(0, len(questions), context.batch):
                 rows = range(at, min(at + context.batch, len(questions)))
@@ -108,6 +110,9 @@ class PredictionsStage(Stage[Prediction]):
                     if id in pending:
                         sample, donor = questions[i][0], questions[donors[i]][0]
                         theory = Theory(self.videos, student.k, sample)
+                        said = answer.text
+                        if self.mode == "cot":
+                            said = final_answer(said)[1]
                         yield _prediction(
                             sample,
                             name,
@@ -115,7 +120,7 @@ class PredictionsStage(Stage[Prediction]):
                             theory.answer(name, donor),
                             theory.guess_accuracy(name),
                             steps=latent_steps + len(answer.token_ids),
-                            reasons=self.mode == "cot",
+                            said=self.videos.in_own_words(sample, said),
                         )
                 context.emit({"progress": at + len(rows), "of": len(questions), "text": name})
 
@@ -162,11 +167,14 @@ def prediction_id(question_id: str, intervention: str) -> str:
     return f"{question_id}#{intervention}"
 
 
-def _derangement(n: int, seed: int) -> list[int]:
-    """Return a donor for each of n questions, never itself (for n of at least 2)."""
+def _donors(groups: Sequence[str], seed: int) -> list[int]:
+    """Return a donor of the same group for each question, itself only if it is alone in it."""
+    n = len(groups)
     order = np.random.default_rng([seed, n]).permutation(n)
     donors = np.empty(n, dtype=int)
-    donors[order] = np.roll(order, 1)
+    for group in set(groups):
+        members = [i for i in order if groups[i] == group]
+        donors[members] = np.roll(members, 1)
     return donors.tolist()
 
 
@@ -178,9 +186,8 @@ def _prediction(
     guess_accuracy: float = math.nan,
     *,
     steps: int,
-    reasons: bool = False,
+    said: str,
 ) -> Prediction:
-    said = final_answer(response)[1] if reasons else response
     predicted, correct = judge(said, sample.options, sample.answer)
     return Prediction(
         id=prediction_id(sample.id, intervention),

@@ -1,4 +1,7 @@
-"""The stage `results`: every arm's accuracy, with intervals, under interventions and compared."""
+"""The stage `results`: every arm's accuracy, with intervals, under interventions and compared.
+
+All of it over all test questions, and again over those of each kind if there are several.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from storm.benchmarks.statistics import clustered_interval
 from storm.config import FrozenModel
 from storm.evaluation.intervention_names import NO_INTERVENTION, ORACLE
 from storm.evaluation.predictions import PredictionsStage
-from storm.records import Measure, Prediction, Score
+from storm.records import Measure, Prediction, Score, VideoSample
 from storm.videos.stage import VideoStage
 
 Role = Literal["main", "direct", "dummy", "control", "rival", "ablation"]
@@ -40,7 +43,7 @@ class ResultsStage(Stage[Score]):
 
     name: ClassVar[str] = "results"
     row: ClassVar[type] = Score
-    version: ClassVar[int] = 2  # with differences
+    version: ClassVar[int] = 3  # with kinds of question
     single_item: ClassVar[bool] = True
 
     videos: VideoStage
@@ -64,23 +67,53 @@ class ResultsStage(Stage[Score]):
         """Return what each arm answered to the main arm's questions; none of those on others."""
         return {
             arm: list(stage.rows(store)) if stage.videos == self.predictions[0].videos else []
-            for arm, stage in zip(self.arms, self.predictions, strict=True)
+            for arm, stage in self._stages()
         }
 
     def _scores(self, store: Store) -> Iterator[Score]:
-        for arm, stage in zip(self.arms, self.predictions, strict=True):
-            yield from self._of_arm(arm, list(stage.rows(store)))
-        family = pairs_of(self.answers(store))
-        for compared, found in paired_differences(family, seed=self.seed).items():
-            yield self._difference(compared, found)
-        test = [s for s in self.videos.rows(store) if s.split == "test" and s.options]
-        chance = sum(1 / len(s.options) for s in test) / max(1, len(test))
-        interval = (chance, chance, chance)
-        clusters = [s.cluster for s in test]
-        label = ArmLabel(name="chance")
-        yield self._score(label, "accuracy", NO_INTERVENTION, interval, clusters)
+        answers = self.answers(store)
+        everything = {arm: list(stage.rows(store)) for arm, stage in self._stages()}
+        test = [sample for sample in self.videos.rows(store) if sample.split == "test"]
+        yield from self._of_questions("", everything, answers, test)
+        kinds = {sample.id: self.videos.kind_of(sample) for sample in test}
+        if len(set(kinds.values())) == 1:
+            return
+        for kind in sorted(set(kinds.values())):
+            own = {
+                arm: [row for row in rows if kinds[row.question_id] == kind]
+                for arm, rows in answers.items()
+            }
+            yield from self._of_questions(kind, own, own, [s for s in test if kinds[s.id] == kind])
 
-    def _of_arm(self, arm: ArmLabel, rows: Sequence[Prediction]) -> Iterator[Score]:
+    def _stages(self) -> Iterator[tuple[ArmLabel, PredictionsStage]]:
+        return zip(self.arms, self.predictions, strict=True)
+
+    def _of_questions(
+        self,
+        kind: str,
+        rows: dict[ArmLabel, list[Prediction]],
+        answers: dict[ArmLabel, list[Prediction]],
+        test: Sequence[VideoSample],
+    ) -> Iterator[Score]:
+        """Yield the scores of some questions.
+
+        Args:
+            kind: Their kind; '' for all.
+            rows: What each arm answered.
+            answers: The same to the main arm's questions.
+            test: The main arm's questions.
+        """
+        for arm, own in rows.items():
+            yield from self._of_arm(kind, arm, own)
+        for compared, found in paired_differences(pairs_of(answers), seed=self.seed).items():
+            yield self._difference(kind, compared, found)
+        if chances := [1 / len(sample.options) for sample in test if sample.options]:
+            chance = sum(chances) / len(chances)
+            clusters = [sample.cluster for sample in test if sample.options]
+            label, interval = ArmLabel(name="chance"), (chance, chance, chance)
+            yield self._score(kind, label, "accuracy", NO_INTERVENTION, interval, clusters)
+
+    def _of_arm(self, kind: str, arm: ArmLabel, rows: Sequence[Prediction]) -> Iterator[Score]:
         """Yield the accuracy without an intervention first, then those with one."""
         interventions = dict.fromkeys(row.intervention for row in rows)
         for intervention in sorted(interventions, key=lambda name: name != NO_INTERVENTION):
@@ -88,16 +121,17 @@ class ResultsStage(Stage[Score]):
             for measure, counted, values in _measures(changed):
                 clusters = [row.cluster for row in counted]
                 interval = clustered_interval(values, clusters)
-                yield self._score(arm, measure, intervention, interval, clusters)
+                yield self._score(kind, arm, measure, intervention, interval, clusters)
         steps = [row.steps for row in rows if row.intervention == NO_INTERVENTION]
         if steps:
             clusters = [row.cluster for row in rows if row.intervention == NO_INTERVENTION]
             mean = sum(steps) / len(steps)
             interval = (mean, mean, mean)  # it describes these answers, no population
-            yield self._score(arm, "steps", NO_INTERVENTION, interval, clusters)
+            yield self._score(kind, arm, "steps", NO_INTERVENTION, interval, clusters)
 
     def _score(
         self,
+        kind: str,
         arm: ArmLabel,
         measure: Measure,
         condition: str,
@@ -106,7 +140,8 @@ class ResultsStage(Stage[Score]):
     ) -> Score:
         value, low, high = interval
         return Score(
-            id="/".join((arm.name, measure, condition)),
+            id="/".join((*filter(None, (kind,)), arm.name, measure, condition)),
+            kind=kind,
             arm=arm.name,
             role=arm.role,
             measure=measure,
@@ -121,10 +156,11 @@ class ResultsStage(Stage[Score]):
             seed=self.seed,
         )
 
-    def _difference(self, compared: Compared, found: PairedDifference) -> Score:
+    def _difference(self, kind: str, compared: Compared, found: PairedDifference) -> Score:
         main = self.arms[0]
         return Score(
-            id="/".join((main.name, "difference", *compared)),
+            id="/".join((*filter(None, (kind,)), main.name, "difference", *compared)),
+            kind=kind,
             arm=main.name,
             role=main.role,
             measure="difference",
@@ -186,13 +222,24 @@ def as_json(scores: Iterable[Score]) -> dict[str, Any]:
     """Return the results as one JSON value.
 
     Returns:
-        `{"arms": {name: ARM}, "differences": [DIFFERENCE], "chance": share}`, where an ARM has
+        `{"arms": {name: ARM}, "differences": [DIFFERENCE], "chance": share}`, and if there are
+        several kinds of question, `kinds: {name: the same for these alone}`. An ARM has
         `role`, `accuracy`, `ci95`, `n`, `clusters`, `steps`, `seed`, and if there are any,
         `interventions: {name: {accuracy, ci95, n}}`. An intervention with a donor also has
         `follows_donor` and `follows_donor_if_other`, each `{share, ci95, n}`, and `sweeps:T` the
         `guess_accuracy` of theory, where the world can say. A DIFFERENCE has `arm`, `condition`,
         `against`, `value`, `ci95`, `p` (Holm's), `n` and `clusters`.
     """
+    by_kind: dict[str, list[Score]] = {"": []}
+    for score in scores:
+        by_kind.setdefault(score.kind, []).append(score)
+    found = _as_json(by_kind.pop(""))
+    if by_kind:
+        found["kinds"] = {kind: _as_json(own) for kind, own in by_kind.items()}
+    return found
+
+
+def _as_json(scores: Iterable[Score]) -> dict[str, Any]:
     arms: dict[str, dict[str, Any]] = {}
     differences: list[dict[str, Any]] = []
     chance = None

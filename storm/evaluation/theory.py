@@ -20,14 +20,16 @@ class Theory:
     sample: VideoSample
 
     def answer(self, intervention: str, donor: VideoSample) -> str:
-        """Return what follows from the donor's latents, as a letter of the question.
+        """Return what follows from the donor's latents: a letter of the question, or a text.
 
         It is the donor's answer for `swap`; for `patch:I` the donor's state after step I, carried
         through the remaining events of the question's own video. `''` for any other intervention,
-        if nobody can say, or if it is none of the options.
+        for a question that is its own donor, if nobody can say, or if it is none of the options.
         """
-        slot = number_of(PATCH, intervention)
+        slot = self.k if intervention == SWAP else number_of(PATCH, intervention)
         text = None
+        if donor.id == self.sample.id:
+            return ""
         if intervention == SWAP and donor.options:
             text = donor.options[LETTERS.index(donor.answer)]
         elif slot is not None:
@@ -35,6 +37,8 @@ class Theory:
             if events is not None and events == other:
                 text = self.videos.patched_answer(self.sample, donor, events)
         options = self.sample.options
+        if not options:
+            return text or ""
         return LETTERS[options.index(text)] if text in options else ""
 
     def guess_accuracy(self, intervention: str) -> float:

@@ -32,7 +32,16 @@ def read_results(run: Run) -> dict[str, Any]:
 
 
 def results_tables(results: dict[str, Any]) -> list[Table]:
-    """Return all tables: the arms, then what patches and sweeps do to those that have some."""
+    """Return the tables of all questions, then those of each kind if there are several."""
+    tables = _tables(results)
+    for kind, found in results.get("kinds", {}).items():
+        for (first, *others), *rows in _tables(found):
+            tables.append([[f"{kind}: {first}", *others], *rows])
+    return tables
+
+
+def _tables(results: dict[str, Any]) -> list[Table]:
+    """Return the arms, then what patches and sweeps do to those that have some."""
     arms = results["arms"].items()
     patches = [patch_table(name, patched) for name, arm in arms if (patched := by_step(arm, PATCH))]
     sweeps = [sweep_table(name, swept) for name, arm in arms if (swept := by_step(arm, SWEEPS))]
@@ -55,7 +64,8 @@ def results_table(results: dict[str, Any]) -> Table:
             if follows := found.get("follows_donor"):
                 text = f"{text}: answer follows the donor"
                 rows.append([text, *_share(follows["share"], follows)])
-    rows.append(["chance", _percent(results["chance"]), "", ""])
+    if results["chance"] is not None:
+        rows.append(["chance", _percent(results["chance"]), "", ""])
     return rows
 
 

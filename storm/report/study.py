@@ -36,5 +36,6 @@ def study_table(found: Mapping[str, Any]) -> list[list[str]]:
             low, high = (100 * end for end in d["ci95"])
             row += [f"{100 * d['value']:+.1f}", f"{low:+.1f} to {high:+.1f}", f"{d['p']:.4f}"]
         rows.append([*row, *[""] * (8 - len(row))])
-    rows.append(["chance", "", f"{100 * found['chance']:.1f}", *[""] * 5])
+    if found["chance"] is not None:
+        rows.append(["chance", "", f"{100 * found['chance']:.1f}", *[""] * 5])
     return rows

@@ -31,6 +31,18 @@ class VideoStage(Stage[VideoSample]):
 
     # -- what a world knows of its games; only scores are made of it
 
+    def kind_of(self, sample: VideoSample) -> str:
+        """Return the kind of a question, which is scored by itself too; '' if all are alike."""
+        return ""
+
+    def donors_of(self, sample: VideoSample) -> str:
+        """Return the group of questions that may give each other their latents; '' for all."""
+        return ""
+
+    def in_own_words(self, sample: VideoSample, response: str) -> str:
+        """Return an open answer as the videos' source would say the same, or as it is."""
+        return response
+
     def events(self, sample: VideoSample) -> int | None:
         """Return how many events a sample's video has, one after another; None if unknown.
 
@@ -48,7 +60,8 @@ class VideoStage(Stage[VideoSample]):
 
         Returns:
             The text of the answer after the donor's state is carried through the sample's remaining
-            events: an option, if there are options. None if it can't be said.
+            events: an option if there are options, else a text as the source says it. None if it
+            can't be said.
         """
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,6 +65,10 @@ class Item:
     world: World
     scene: Scene
     is_open: bool
+
+    def said(self, state: int) -> str:
+        """Return the answer in a state: its sentence, or the option that is right."""
+        return self.world.sentence(state) if self.is_open else self.world.option_of(state)
 
 
 @lru_cache(maxsize=16)
@@ -155,17 +160,21 @@ class WorldVideos(VideoStage):
         """Return the truth about a sample."""
         return self.split_items(sample.split)[sample.id]
 
-    def group(self, sample: VideoSample) -> str:
+    def kind_of(self, sample: VideoSample) -> str:
         """Return the world, and whether the answer is a sentence."""
         item = self.item_of(sample)
         return f"{item.world.name} {IN_WORDS}" if item.is_open else item.world.name
 
-    def is_right(self, sample: VideoSample, response: str) -> bool | None:
-        """Return whether a sentence names the last state and no other; None for a letter."""
+    def donors_of(self, sample: VideoSample) -> str:
+        """Return the world and the setting: a state means the same to all of a group."""
         item = self.item_of(sample)
-        if not item.is_open:
-            return None
-        return item.world.named_states(response) == {item.world.follow(item.scene.story)[-1]}
+        return f"{item.world.name} {item.scene.story.setting}"
+
+    def in_own_words(self, sample: VideoSample, response: str) -> str:
+        """Return the sentence of the state that an open answer names, if it names just one."""
+        item = self.item_of(sample)
+        named = item.world.named_states(response) if item.is_open else ()
+        return item.world.sentence(*named) if len(named) == 1 else response
 
     def events(self, sample: VideoSample) -> int:
         """Return the number of beats; a beat that rests is one."""
@@ -174,7 +183,8 @@ class WorldVideos(VideoStage):
     def patched_answer(self, sample: VideoSample, donor: VideoSample, events: int) -> str | None:
         """Return what the donor's state after `events` beats leads to in the sample's own video.
 
-        None for a donor of another world or of another setting, e.g. other walls.
+        It is an option or a sentence, as the sample's answer is. None for a donor of another world
+        or of another setting, e.g. other walls.
         """
         own, other = self.item_of(sample), self.item_of(donor)
         story, given = own.scene.story, other.scene.story
@@ -182,7 +192,7 @@ class WorldVideos(VideoStage):
             return None
         state = (given.start, *own.world.follow(given))[events]
         left = story.events[events:]
-        return own.world.option_of((state, *own.world.carry(story.setting, state, left))[-1])
+        return own.said((state, *own.world.carry(story.setting, state, left))[-1])
 
     def guess_accuracy(self, sample: VideoSample, unknown: int) -> float | None:
         """Return the chance of the best guesser if the first `unknown` events are unknown.
@@ -191,22 +201,21 @@ class WorldVideos(VideoStage):
         """
         if self.level.events < self.level.film.beats:
             return None
-        item = self.item_of(sample)
-        return best_guess(item.world, item.scene, unknown)
+        return best_guess(self.item_of(sample), unknown)
 
 
-def best_guess(world: World, scene: Scene, unknown: int) -> float:
-    """Return the probability of a scene's most probable answer if its first events are unknown."""
-    story = scene.story
+def best_guess(item: Item, unknown: int) -> float:
+    """Return the probability of the most probable answer if the first events are unknown."""
+    world, story = item.world, item.scene.story
     chances = np.zeros(len(world.states))
     chances[story.start] = 1
     step = transition(world, story.setting)
     for _ in range(unknown):
         chances = chances @ step
-    totals = dict.fromkeys(world.options, 0.0)
+    totals: Counter[str] = Counter()
     for state in np.flatnonzero(chances):
         last = (int(state), *world.carry(story.setting, int(state), story.events[unknown:]))[-1]
-        totals[world.option_of(last)] += chances[state]
+        totals[item.said(last)] += chances[state]
     return max(totals.values())
 
 

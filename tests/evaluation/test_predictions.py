@@ -14,7 +14,7 @@ from storm.artifacts.artifact import Artifact, Plan, PlannedItem
 from storm.artifacts.stage import Context
 from storm.artifacts.store import Store
 from storm.evaluation import predictions
-from storm.evaluation.predictions import PredictionsStage, _derangement, _prediction
+from storm.evaluation.predictions import PredictionsStage, _donors, _prediction
 from storm.records import Prediction, VideoSample
 from storm.row_values import digest_of
 from storm.runtime import Runtime
@@ -25,14 +25,22 @@ from storm.testing import make_sample
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 100, 1024])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_everyone_has_another_ones_latents(n: int, seed: int) -> None:
-    donors = _derangement(n, seed)
+    donors = _donors([""] * n, seed)
     assert sorted(donors) == list(range(n)), "each gives once"
     assert all(donor != i for i, donor in enumerate(donors))
-    assert donors == _derangement(n, seed)
+    assert donors == _donors([""] * n, seed)
 
 
 def test_seeds_draw_other_donors() -> None:
-    assert _derangement(50, 0) != _derangement(50, 1)
+    assert _donors([""] * 50, 0) != _donors([""] * 50, 1)
+
+
+def test_donors_are_of_the_same_group() -> None:
+    groups = ["cups", "dial", "cups", "maze", "dial", "cups"]
+    donors = _donors(groups, 0)
+    assert sorted(donors) == list(range(6))
+    assert [groups[donor] for donor in donors] == groups
+    assert [i for i, donor in enumerate(donors) if donor == i] == [3], "alone in its group"
 
 
 def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSample:
@@ -43,12 +51,12 @@ def sample(options: tuple[str, ...], answer: str, name: str = "q") -> VideoSampl
 
 def test_an_open_question_is_scored_by_its_text() -> None:
     mine = sample((), "The Ball")
-    assert _prediction(mine, "none", " the ball\n", steps=1).correct
-    assert not _prediction(mine, "none", "a ball", steps=1).correct
+    assert _prediction(mine, "none", "…", steps=1, said=" the ball\n").correct
+    assert not _prediction(mine, "none", "…", steps=1, said="a ball").correct
 
 
 def test_no_letter_is_never_correct() -> None:
-    made = _prediction(sample(("x", "y"), "A"), "none", "I can't say", steps=1)
+    made = _prediction(sample(("x", "y"), "A"), "none", "I", steps=1, said="I can't say")
     assert (made.predicted, made.correct) == ("", False)
 
 
@@ -73,10 +81,11 @@ def test_a_question_is_given_what_its_row_says_whatever_is_pending(
         predictions, "load_student", lambda *_: SimpleNamespace(k=2, latent=LatentConfig(k=2))
     )
     nothing: Any = None
+    videos: Any = SimpleNamespace(donors_of=lambda _: "", in_own_words=lambda _, text: text)
     changes: Any = ("none", "zero", "mean", "swap")
     stage = Recited(
         checkpoint=nothing,
-        videos=nothing,
+        videos=videos,
         features=nothing,
         mode="latent",
         dtype="float32",
@@ -102,7 +111,7 @@ def test_a_question_is_given_what_its_row_says_whatever_is_pending(
         return {p.id: p for p in made}
 
     whole = make(ids)
-    donors = _derangement(7, 0)
+    donors = _donors([""] * 7, 0)
     for n in range(7):
         given = {"none": n, "zero": 0, "mean": 3, "swap": donors[n]}
         assert {c: float(whole[f"{n}#{c}"].response) for c in changes} == given

@@ -20,7 +20,7 @@ from storm.config import LETTERS
 from storm.evaluation.patching import weakest_patch
 from storm.evaluation.results import ArmLabel, ResultsStage, as_json
 from storm.records import Prediction, Score, VideoSample
-from storm.report.results import results_table
+from storm.report.results import results_table, results_tables
 from storm.testing import make_sample
 
 STEPS = {"patch:1": 3, "patch:2": 0, "sweeps:1": 4}
@@ -60,8 +60,13 @@ class FixedVideos(Told):
     name: ClassVar[str] = "told_videos"
     row: ClassVar[type] = VideoSample
 
+    kinds: tuple[str, ...] = ("",)
 
-def questions(store: Store) -> FixedVideos:
+    def kind_of(self, sample: VideoSample) -> str:
+        return self.kinds[int(sample.id.split("-")[1]) % len(self.kinds)]
+
+
+def questions(store: Store, kinds: tuple[str, ...]) -> FixedVideos:
     rows = [
         make_sample(
             f"{split}-{i}",
@@ -73,7 +78,7 @@ def questions(store: Store) -> FixedVideos:
         for split in ("train", "test")
         for i in range(VIDEOS)
     ]
-    return FixedVideos(told=tuple(rows)).write(store)
+    return FixedVideos(told=tuple(rows), kinds=kinds).write(store)
 
 
 def arm(store: Store, name: str, scripts: int = VIDEOS, **right: int) -> Told:
@@ -113,11 +118,13 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def score(store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3) -> list[Score]:
+def score(
+    store: Store, arms: Sequence[tuple[str, Told]], seed: int = 3, kinds: tuple[str, ...] = ("",)
+) -> list[Score]:
     labels = tuple(ArmLabel(name=name, role=ROLES.get(name, "main")) for name, _ in arms)
     stages = tuple(s for _, s in arms)
     stage = ResultsStage(
-        videos=questions(store),
+        videos=questions(store, kinds),
         predictions=stages,  # pyright: ignore
         arms=labels,
         seed=seed,
@@ -178,6 +185,24 @@ def test_the_json_has_the_promised_layout(store: Store) -> None:
     low, high = follows[0][0]["ci95"]
     assert low < 0.4 < high
     assert direct["accuracy"] == 0.4
+
+
+def test_each_kind_of_question_has_scores_of_its_own(store: Store) -> None:
+    """Even questions are of one kind; of the first nine, which are right, five are."""
+    found = as_json(score(store, everyone(store), kinds=("dial", "cups")))
+    kinds = found.pop("kinds")
+    assert found == as_json(score(store, everyone(store)))
+    assert list(kinds) == ["cups", "dial"]
+    assert [set(kind) for kind in kinds.values()] == [set(found)] * 2
+    cups, dial = (kind["arms"]["storm"] for kind in kinds.values())
+    assert [(arm["accuracy"], arm["n"]) for arm in (cups, dial)] == [(0.8, 5), (1.0, 5)]
+    patched = [arm["interventions"]["patch:1"] for arm in (cups, dial)]
+    assert [p["follows_donor"]["share"] for p in patched] == [0.2, 0.6]
+    assert [d["against"] for d in kinds["dial"]["differences"]] == ["direct", "shuffled"]
+    assert kinds["dial"]["chance"] == 0.25
+    titles = [table[0][0] for table in results_tables({**found, "kinds": kinds})]
+    own = ["arm", "storm: slot patched", "storm: sweeps"]
+    assert titles == [*own, *(f"{kind}: {title}" for kind in ("cups", "dial") for title in own)]
 
 
 def test_videos_of_one_script_say_less(store: Store) -> None:

@@ -22,7 +22,7 @@ def sample(name: str, answer: str = "A", options: tuple[str, ...] = OPTIONS) -> 
 def theory(k: int, own: VideoSample, **events: int | None) -> Theory:
     """A world whose patched answer names the events, and whose guesser is right at 1 / unknown."""
     world: Any = SimpleNamespace(
-        events=lambda one: events[one.id],
+        events=lambda one: events.get(one.id),
         patched_answer=lambda own, donor, done: f"cup {done}",
         guess_accuracy=lambda one, unknown: 1 / (1 + unknown),
     )
@@ -40,6 +40,19 @@ def test_the_donors_answer_is_a_letter_of_this_question() -> None:
 )
 def test_a_donor_whose_answer_is_no_option_says_nothing(donor: VideoSample) -> None:
     assert theory(8, sample("mine", options=("red", "blue"))).answer("swap", donor) == ""
+
+
+def test_an_open_question_is_told_a_text() -> None:
+    told = theory(8, sample("mine", "cup 1", ()), mine=8, donor=8)
+    donor = sample("donor", "cup 2", ())
+    assert told.answer("patch:3", donor) == "cup 3"
+    assert told.answer("swap", donor) == "cup 8"
+    assert theory(8, sample("mine", "red", ())).answer("swap", donor) == ""
+
+
+def test_nobody_is_told_what_follows_from_its_own_latents() -> None:
+    told = theory(8, sample("mine"), mine=8)
+    assert [told.answer(name, sample("mine")) for name in ("swap", "patch:3")] == ["", ""]
 
 
 def test_other_interventions_predict_nothing() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from storm.shell_game import scene as shell
 from storm.worlds.registry import WORLDS
-from storm.worlds.scenes import open_question, question, sample_scenes, split_of
-from storm.worlds.videos import best_guess
+from storm.worlds.scenes import SHARING, open_question, question, sample_scenes, split_of
+from storm.worlds.videos import Item, best_guess
 from storm.worlds.world import REST, Story
 
 BEATS = 8
@@ -71,6 +71,14 @@ def test_fewer_scenes_are_the_first_of_more(world):
     assert scenes_of(world, "train", 5) != scenes_of(world, "train", 5, seed=1)
 
 
+def test_test_stories_in_a_row_share_their_setting():
+    for split, n in (("test", 5), ("train", 17)):
+        settings = [s.story.setting for s in scenes_of(WORLDS["maze"], split, 5 * SHARING)]
+        assert len(set(settings)) == pytest.approx(n, abs=0 if split == "test" else 3)
+        if split == "test":
+            assert settings == [s for s in settings[::SHARING] for _ in range(SHARING)]
+
+
 def test_fewer_events_leave_beats_that_rest(world):
     for scene in scenes_of(world, "train", 20, events=3):
         assert sum(event != REST for event in scene.story.events) <= 3
@@ -120,18 +128,20 @@ def test_states_in_other_words(name, text, states):
     assert WORLDS[name].named_states(text) == states
 
 
+def guess(world, scene, unknown, *, is_open=False):
+    return best_guess(Item(world, scene, is_open), unknown)
+
+
 def test_what_a_guesser_knows():
     """Cups by formula; one unknown turn of the dial is chance; a maze lies between."""
     dial, cups, maze = WORLDS["dial"], WORLDS["cups"], WORLDS["maze"]
     for scene in scenes_of(dial, "test", 5):
-        assert best_guess(dial, scene, 0) == 1
-        assert all(best_guess(dial, scene, m) == pytest.approx(1 / 4) for m in range(1, 9))
+        assert guess(dial, scene, 0) == 1
+        assert all(guess(dial, scene, m) == pytest.approx(1 / 4) for m in range(1, 9))
     for scene in scenes_of(cups, "test", 5):
         for m in range(9):
-            assert best_guess(cups, scene, m) == pytest.approx(1 / 4 + 3 / 4 / 3**m)
-    means = [
-        np.mean([best_guess(maze, s, m) for s in scenes_of(maze, "test", 60)]) for m in (0, 1, 8)
-    ]
+            assert guess(cups, scene, m) == pytest.approx(1 / 4 + 3 / 4 / 3**m)
+    means = [np.mean([guess(maze, s, m) for s in scenes_of(maze, "test", 60)]) for m in (0, 1, 8)]
     assert means[0] == 1
     assert 0.5 < means[1] < 0.8
     assert 0.25 < means[2] < 0.35
@@ -141,8 +151,10 @@ def test_a_guess_is_the_best_by_counting():
     maze = WORLDS["maze"]
     (scene,) = scenes_of(maze, "test", 1)
     story = scene.story
-    counts = Counter(
-        maze.option_of(maze.carry(story.setting, story.start, (*first, *story.events[2:]))[-1])
+    ends = [
+        maze.carry(story.setting, story.start, (*first, *story.events[2:]))[-1]
         for first in itertools.product(maze.possible_events, repeat=2)
-    )
-    assert best_guess(maze, scene, 2) == pytest.approx(max(counts.values()) / 16)
+    ]
+    corners, cells = Counter(map(maze.option_of, ends)), Counter(ends)
+    assert guess(maze, scene, 2) == pytest.approx(max(corners.values()) / 16)
+    assert guess(maze, scene, 2, is_open=True) == pytest.approx(max(cells.values()) / 16)
