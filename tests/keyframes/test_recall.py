@@ -13,7 +13,7 @@ from storm.keyframes.uniform import UniformSelector
 from storm.shell_game.render import render
 from storm.shell_game.scene import World, sample_scenes
 from storm.shell_game.script import script_of
-from storm.shell_game.teacher import ShellTeacher, _frames
+from storm.shell_game.teacher import ShellTeacher, frames_of
 from storm.videos.decoding.encode import encode_mp4
 from tests.keyframes.planted import Planted, plant
 
@@ -67,7 +67,7 @@ def test_the_teacher_can_read_every_script_from_the_keyframes(tmp_path: Path, sh
     for scene in scenes:
         encode_mp4(path, render(scene, world), world.fps)
         row = motion.select("v", path)
-        script = teacher.read(_frames(row.images), row.pts_seconds, row.duration_seconds)
+        script = teacher.read(frames_of(row.images), row.pts_seconds, row.duration_seconds)
         truth = script_of(scene, world)
         right += (script.ball, script.beats) == (truth.ball, truth.beats)
     assert right >= 59

@@ -42,6 +42,7 @@ class FixedKeyframes(Stage[Keyframes]):
     row: ClassVar[type] = Keyframes
 
     videos: FixedVideos
+    splits: tuple[str, ...] = ("train",)
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         return self.videos.items(store)

@@ -59,7 +59,7 @@ def train(tmp_path, start, small, environment):
             program, env = ["-c", DYING], {**environment, "DIE_AT": die_at}
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
         command = [sys.executable, *(launcher if ranks else []), *program, str(path)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=800)
         expected = -signal.SIGKILL if die_at else 0
         assert done.returncode == expected, done.stderr[-3000:]
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
