@@ -3,7 +3,8 @@
     StormError
     |-- ConfigError            a profile, an override or an option is wrong
     |-- DataError              an input file or a row is wrong
-    |   `-- UnreadableVideo    a video can't be used; carries a short reason
+    |   |-- UnreadableVideo    a video can't be used; carries a short reason
+    |   `-- UnfitQuestion      a question can't be put to a student; carries a short reason
     |-- BackendMissing         an optional package is not installed
     |-- StoreError             the artifact store is damaged, unusable or from another release
     |   |-- NotSealed          an artifact was read before it was complete
@@ -50,6 +51,23 @@ class UnreadableVideo(DataError):
 
     def __init__(self, reason: str, detail: str):
         super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self):
+        return type(self), (self.reason, self.detail)
+
+
+class UnfitQuestion(DataError):
+    """A question can't be put to a student.
+
+    Attributes:
+        reason: A short slug: `special_token` or `too_long`.
+        detail: One line for a person.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
         self.reason = reason
         self.detail = detail
 

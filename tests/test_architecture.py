@@ -88,4 +88,10 @@ def test_errors_form_one_tree_with_exit_codes() -> None:
     assert all(issubclass(e, errors.StormError) for e in found.values())
     assert all(f"- {n} " in (errors.__doc__ or "") for n in found if n != "StormError")
     codes = {n: e.exit_code for n, e in found.items() if e.exit_code != 1}
-    assert codes == {"ConfigError": 2, "DataError": 65, "UnreadableVideo": 65, "WorkspaceBusy": 75}
+    assert codes == {
+        "ConfigError": 2,
+        "DataError": 65,
+        "UnfitQuestion": 65,
+        "UnreadableVideo": 65,
+        "WorkspaceBusy": 75,
+    }

@@ -13,18 +13,20 @@ from storm.artifacts.fs import digest
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import Dtype
+from storm.errors import UnfitQuestion
 from storm.evaluation.intervention_names import NO_INTERVENTION, ORACLE
 from storm.evaluation.theory import Theory
 from storm.features.encoder import load_student
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
-from storm.records import Checkpoint, Prediction, VideoFeatures, VideoSample
+from storm.records import Checkpoint, Prediction, Rejected, VideoFeatures, VideoSample
 from storm.student.letters import judge
 from storm.student.modes import Mode
 from storm.student.reasoning import final_answer
 from storm.videos.stage import VideoStage
 
 if TYPE_CHECKING:
+    from storm.student import Student
     from storm.student.interventions import Intervention
 
 
@@ -70,7 +72,7 @@ class PredictionsStage(Stage[Prediction]):
                 elif sample.id in targets:
                     yield prediction_id(sample.id, intervention), (*own, targets[sample.id])
 
-    def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction]:
+    def make(self, ids: Sequence[str], context: Context) -> Iterator[Prediction | Rejected]:
         """Yield the answers, one intervention after the other."""
         import torch
 
@@ -80,7 +82,11 @@ class PredictionsStage(Stage[Prediction]):
         rolls_out = self.mode == "latent" and student.latent.rolls_out
         latent_steps = student.k if rolls_out else 0
         pending = set(ids)
-        questions = self._questions(context)
+        questions, unfit = self._questions(context, student)
+        for sample, error in unfit:
+            for id in (prediction_id(sample.id, name) for name in self.interventions):
+                if id in pending:
+                    yield Rejected(id=id, reason=error.reason, detail=error.detail)
         targets = {t.id: t for t in self.targets.rows(context.store)} if self.targets else {}
         unchanged = {prediction_id(sample.id, NO_INTERVENTION) for sample, _ in questions}
         needs_latents = not pending <= unchanged
@@ -129,12 +135,30 @@ class PredictionsStage(Stage[Prediction]):
         features = self.features.artifact(store).index()
         return [s for s in self.videos.rows(store) if s.split == "test" and s.video_id in features]
 
-    def _questions(self, context: Context) -> list[tuple[VideoSample, VideoFeatures]]:
-        """Return all questions by id, whatever is pending: `mean` and `swap` need all."""
+    def _questions(
+        self, context: Context, student: Student
+    ) -> tuple[list[tuple[VideoSample, VideoFeatures]], list[tuple[VideoSample, UnfitQuestion]]]:
+        """Return all questions by id, whatever is pending, and those that can't be asked.
+
+        `mean` and `swap` need all.
+        """
+        from storm.student import Example, VideoTokens, prompt_of
+
         samples = self._samples(context.store)
         videos = {s.video_id for s in samples}
         features = {f.id: f for f in self.features.rows(context.store, videos)}
-        return [(s, features[s.video_id]) for s in sorted(samples, key=lambda s: s.id)]
+        asked: list[tuple[VideoSample, VideoFeatures]] = []
+        unfit: list[tuple[VideoSample, UnfitQuestion]] = []
+        for sample in sorted(samples, key=lambda s: s.id):
+            row = features[sample.video_id]
+            video = VideoTokens.of(row, student.hidden_size)
+            example = Example(videos=(video,), prompt=prompt_of(sample.question, sample.options))
+            try:
+                student.prompts.check(example, self.max_new_tokens)
+                asked.append((sample, row))
+            except UnfitQuestion as error:
+                unfit.append((sample, error))
+        return asked, unfit
 
     def _answer(
         self, student: Any, questions: Sequence[Any], intervention: Intervention | None

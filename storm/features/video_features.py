@@ -9,7 +9,7 @@ from typing import ClassVar
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
 from storm.config import Dtype
-from storm.errors import UnreadableVideo
+from storm.errors import UnfitQuestion, UnreadableVideo
 from storm.features.encoder import load_student, vision_encoder_of
 from storm.records import Checkpoint, Rejected, VideoFeatures
 from storm.videos.decoding.sampling import FrameSampling
@@ -47,7 +47,11 @@ class VideoFeaturesStage(Stage[VideoFeatures]):
                 yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
                 continue
             # one video at a time: its bits don't depend on neighbors in a batch
-            video = student.encode_video(frames.pixels, frames.pts_seconds)
+            try:
+                video = student.encode_video(frames.pixels, frames.pts_seconds)
+            except UnfitQuestion as e:
+                yield Rejected(id=video_id, reason=e.reason, detail=e.detail)
+                continue
             yield VideoFeatures(
                 id=video_id,
                 tokens=video.packed(),

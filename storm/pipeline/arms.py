@@ -142,6 +142,7 @@ class ArmBuilder:
                 videos=self.videos,
                 keyframes=keyframes,
                 teacher=config.teacher,
+                base=self.base,
                 **self._options(ThoughtPromptsStage),
             )
         )

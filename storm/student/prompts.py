@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from storm.errors import DataError
+from storm.errors import DataError, UnfitQuestion
 from storm.student.adapters import Adapter
 from storm.student.example import Example, VideoTokens
 from storm.student.latent_head import LatentConfig
@@ -27,6 +27,21 @@ class Layout:
     positions: np.ndarray  # (3, n) int64
     video_mask: np.ndarray  # (n,) bool
     next_position: int  # rotary position of the token after it
+
+
+def special_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Return the tokens that no text may hold; some added ones are text: Qwen3's <think>."""
+    added = tokenizer.added_tokens_decoder.values()
+    return tuple(token.content for token in added if token.special)
+
+
+def refuse_special_tokens(text: str, special: Sequence[str], what: str) -> None:
+    """Raise UnfitQuestion if a text holds a special token."""
+    found = [token for token in special if token in text]
+    if found:
+        raise UnfitQuestion(
+            "special_token", f"expected no special tokens in the {what}, found {found}"
+        )
 
 
 class _Memo:
@@ -60,8 +75,7 @@ class Prompts:
         self.turn_end_id: int = tokenizer.convert_tokens_to_ids(TURN_END)
         self.pad_id: int = tokenizer.pad_token_id
         self.stop_ids = frozenset({self.turn_end_id, self.pad_id})
-        added = tokenizer.added_tokens_decoder.values()  # some are text: Qwen3's <think>
-        self._special = tuple(token.content for token in added if token.special)
+        self._special = special_tokens(tokenizer)
         self._layouts = _Memo(lambda layout: len(layout.ids))
         self._positions = _Memo(lambda positions: positions.shape[1])
         self._answers = _Memo()
@@ -89,11 +103,12 @@ class Prompts:
         )
 
     def check_length(self, tokens: int, of_videos: int) -> None:
-        """Of the longest row; raises DataError if it is longer than the model's positions."""
+        """Of the longest row; raises UnfitQuestion if it is longer than the model's positions."""
         if tokens > self.adapter.max_length:
-            raise DataError(
+            raise UnfitQuestion(
+                "too_long",
                 f"expected at most {self.adapter.max_length} tokens a row, found {tokens}, "
-                f"{of_videos} of them of videos: show fewer or smaller frames"
+                f"{of_videos} of them of videos: show fewer or smaller frames",
             )
 
     def check_videos(self, videos: Sequence[VideoTokens]) -> None:
@@ -112,14 +127,29 @@ class Prompts:
                     f"{len(video.deepstack)}: keep VideoTokens.packed(), read with VideoTokens.of"
                 )
 
+    def check(self, example: Example, new_tokens: int = 0) -> None:
+        """Raise UnfitQuestion unless an example fits the student, with latents and an answer.
+
+        Args:
+            example: A row of its own.
+            new_tokens: Tokens that are left for an answer, if the example has none.
+        """
+        self._check_plain(example.prompt, "prompt")
+        answer = len(self.answer_ids(example.answer)) if example.answer is not None else new_tokens
+        answer += self.k + 2
+        patches = sum(v.grid_thw[0] for v in example.videos)
+        of_videos = sum(len(v.tokens) for v in example.videos)
+        # a layout takes a hundred times as long; a character is at most four tokens of bytes
+        most = 4 * len(example.prompt) + 100 + of_videos + 20 * patches + answer
+        if most > self.adapter.max_length:
+            self.check_length(len(self.layout(example).ids) + answer, of_videos)
+
     def _encode(self, answer: str) -> list[int]:
         self._check_plain(answer, "answer")
         return self.tokenizer.encode(answer, add_special_tokens=False)
 
     def _check_plain(self, text: str, what: str) -> None:
-        found = [token for token in self._special if token in text]
-        if found:
-            raise DataError(f"expected no special tokens in the {what}, found {found}")
+        refuse_special_tokens(text, self._special, what)
 
     def _make_layout(self, example: Example) -> Layout:
         self._check_plain(example.prompt, "prompt")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from storm.artifacts.stage import Context, Stage
 from storm.artifacts.store import Store
+from storm.errors import UnfitQuestion
 from storm.keyframes.stage import KeyframesStage
-from storm.records import Rejected, ThoughtPrompt
+from storm.records import Checkpoint, Rejected, ThoughtPrompt
 from storm.thought_prompts.base import TeacherConfig, TeacherRequest, TeacherSetup
 from storm.videos.stage import VideoStage
+
+if TYPE_CHECKING:
+    from storm.student.text_limits import TextLimits
 
 _USAGE_LOG = "usage.jsonl"
 
@@ -26,6 +30,7 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
     videos: VideoStage
     keyframes: KeyframesStage
     teacher: TeacherConfig
+    base: Stage[Checkpoint] | None = None  # what it can't be asked is not paid for
 
     def items(self, store: Store) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Yield each question of the keyframes' splits whose video has some."""
@@ -47,10 +52,18 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
         samples = {s.id: s for s in self.videos.rows(context.store, set(ids))}
         video_ids = {s.video_id for s in samples.values()}
         keyframes = {k.id: k for k in self.keyframes.rows(context.store, video_ids)}
+        limits = self._limits(context.store)
+        unfit: list[Rejected] = []
         in_flight: dict[str, None] = {}
 
         def announce(batch: Sequence[str]) -> Iterator[TeacherRequest]:
             for item_id in batch:
+                try:
+                    if limits is not None:
+                        limits.check(samples[item_id])
+                except UnfitQuestion as error:
+                    unfit.append(Rejected(id=item_id, reason=error.reason, detail=error.detail))
+                    continue
                 in_flight[item_id] = None
                 context.begin(list(in_flight))
                 yield TeacherRequest(samples[item_id], keyframes[samples[item_id].video_id])
@@ -59,6 +72,16 @@ class ThoughtPromptsStage(Stage[ThoughtPrompt]):
             for outcome in teacher.write(announce(batch)):
                 del in_flight[outcome.id]
                 yield outcome
+        yield from unfit
+
+    def _limits(self, store: Store) -> TextLimits | None:
+        """Return what the student's tokenizer takes."""
+        if self.base is None:
+            return None
+        from storm.student.text_limits import TextLimits
+
+        (checkpoint,) = self.base.rows(store)
+        return TextLimits(self.base.artifact(store).path / checkpoint.blob)
 
     def extra_manifest(self, store: Store) -> dict[str, Any]:
         """Return what the teacher records of its requests and costs."""

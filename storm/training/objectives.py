@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from storm.errors import DataError
+from storm.errors import DataError, UnfitQuestion
 from storm.plugins import find
 from storm.student.gradient import FULL, Gradient
 from storm.training.data_order import rows_at, shard_for_rank
 from storm.training.diagnostics import accuracy, diagnose
 from storm.training.loss import Loss, LossFn, align_loss, answer_loss
-from storm.training.questions import load_questions, load_validation_questions
+from storm.training.questions import (
+    TrainingQuestion,
+    load_questions,
+    load_validation_questions,
+)
 from storm.training.spec import (
     AlignPhase,
     AnswerPhase,
@@ -140,8 +144,15 @@ class QuestionObjective(Objective):
     def __init__(self, phase: QuestionPhase, spec: TrainingSpec, student: Student, loss_fn: LossFn):
         self.spec, self.student = spec, student
         self.seed, self.micro_batch = spec.seed, spec.runtime.micro_batch
-        self.questions = load_questions(spec, student.hidden_size, phase)
-        self.validation_questions = load_validation_questions(spec, student.hidden_size)
+        self.left_out: dict[str, str] = {}  # questions that the student can't be asked, and why
+        self.questions = self._fitting(load_questions(spec, student.hidden_size, phase))
+        validation = load_validation_questions(spec, student.hidden_size)
+        self.validation_questions = self._fitting(validation)
+        if not self.questions:
+            raise DataError(
+                f"expected training questions that the student can be asked, found none: "
+                f"{next(iter(self.left_out.items()))}"
+            )
         asked = [*self.questions, *self.validation_questions]
         self.new_tokens = max(len(student.prompts.answer_ids(q.trained_answer)) for q in asked)
         if phase.until is not None and not self.validation_questions:
@@ -161,11 +172,23 @@ class QuestionObjective(Objective):
         size = len(self.questions) * orders
         self.sources = [RowSource("questions", size, phase.batch, collate)]
 
+    def _fitting(self, questions: Sequence[TrainingQuestion]) -> list[TrainingQuestion]:
+        """Return the questions that the student can be asked; note the others."""
+        fitting: list[TrainingQuestion] = []
+        for question in questions:
+            try:
+                self.student.prompts.check(question.example(0))
+                fitting.append(question)
+            except UnfitQuestion as error:
+                self.left_out[question.sample.id] = f"{error.reason}: {error.detail}"
+        return fitting
+
     def diagnose(self) -> dict[str, Any]:
-        """Return what the rolled-out latents are worth; nothing for a student without them."""
+        """Return which questions were left out, and what the rolled-out latents are worth."""
+        left_out = {"left_out": self.left_out} if self.left_out else {}
         if not self.spec.use_latents:
-            return {}
-        return diagnose(self.student, self.questions, self.spec, self.new_tokens)
+            return left_out
+        return left_out | diagnose(self.student, self.questions, self.spec, self.new_tokens)
 
     def validate(self) -> float | None:
         """Return the accuracy on the validation questions; None without any."""

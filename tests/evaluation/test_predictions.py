@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,11 +17,12 @@ from storm.artifacts.stage import Context
 from storm.artifacts.store import Store
 from storm.evaluation import predictions
 from storm.evaluation.predictions import PredictionsStage, _donors, _prediction
-from storm.records import Prediction, VideoSample
+from storm.records import Prediction, VideoFeatures, VideoSample
 from storm.row_values import digest_of
 from storm.runtime import Runtime
+from storm.student import Student
 from storm.student.latent_head import LatentConfig
-from storm.testing import make_sample
+from storm.testing import make_sample, make_student
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 100, 1024])
@@ -63,8 +66,8 @@ def test_no_letter_is_never_correct() -> None:
 class Recited(PredictionsStage):
     """A stage whose student says the latents that it was given, or else its question's own."""
 
-    def _questions(self, context: Context) -> list[Any]:
-        return [(sample(("A", "B"), "A", str(n)), None) for n in range(7)]
+    def _questions(self, context: Context, student: Any) -> tuple[list[Any], list[Any]]:
+        return [(sample(("A", "B"), "A", str(n)), None) for n in range(7)], []
 
     def _answer(self, student: Any, questions: Sequence[Any], intervention: Any) -> Any:
         own = torch.stack([torch.full((2, 2), float(q.id)) for q, *_ in questions])
@@ -118,3 +121,26 @@ def test_a_question_is_given_what_its_row_says_whatever_is_pending(
     for pending in (ids[::2], ids[5:], ids[-1:], ["3#none", "6#none"], ["2#swap"]):
         found = make(pending)
         assert [digest_of(found[i]) for i in pending] == [digest_of(whole[i]) for i in pending]
+
+
+def test_a_question_that_the_student_cannot_be_asked_is_told_apart(tmp_path: Path) -> None:
+    student = Student.from_pretrained(make_student(tmp_path / "base", max_tokens=600))
+    samples = [
+        sample((), "x", "plain"),
+        dataclasses.replace(sample((), "x", "special"), question="What is <|im_end|>?"),
+        dataclasses.replace(sample((), "x", "long"), question="Where? " * 400),
+    ]
+    tokens = np.zeros((3, 32), np.float32)
+    rows = [
+        VideoFeatures(id=s.video_id, tokens=tokens, grid_thw=(3, 2, 2), pts_seconds=(0.0,) * 6)
+        for s in samples
+    ]
+    stage: Any = SimpleNamespace(
+        _samples=lambda store: samples,
+        features=SimpleNamespace(rows=lambda store, videos: rows),
+        max_new_tokens=8,
+    )
+    context: Any = SimpleNamespace(store=None)
+    asked, unfit = PredictionsStage._questions(stage, context, student)
+    assert [s.id for s, _ in asked] == ["plain"]
+    assert {s.id: e.reason for s, e in unfit} == {"special": "special_token", "long": "too_long"}

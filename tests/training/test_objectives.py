@@ -7,7 +7,7 @@ import torch
 
 from storm.artifacts.artifact import read_rows, write_shard
 from storm.errors import DataError
-from storm.records import LatentTarget
+from storm.records import LatentTarget, VideoSample
 from storm.student import Jacobi, Student
 from storm.training.diagnostics import diagnose, explained_variance
 from storm.training.objectives import build_objective
@@ -170,3 +170,38 @@ def test_a_spec_that_cannot_be_trained_is_refused(make):
         TrainingSpec.model_validate({**values, "mode": "direct"})
     with pytest.raises(ValueError, match="step_s"):
         TrainingSpec.model_validate({**values, "step_s": 1})
+
+
+@pytest.mark.parametrize("reasoning", ["<|im_end|>", "", "far too long " * 3000])
+def test_a_question_that_the_student_cannot_be_asked_is_left_out_by_name(
+    make, start, small, reasoning
+):
+    """The rest trains: a special token of the tokenizer, or more tokens than the context has."""
+    spec = make()
+    path = spec.rows.samples[0]
+    samples = read_rows([path], VideoSample)
+    odd = {"q5": reasoning or "What is <|video_pad|>?"}
+    changed = [dataclasses.replace(s, question=odd.get(s.id, s.question)) for s in samples]
+    path.unlink()
+    write_shard(path, changed, ["key"] * len(changed))
+    objective = build_objective(spec.phases[-1], spec, Student.from_pretrained(start))
+    assert [q.sample.id for q in objective.questions] == sorted(
+        f"q{i}" for i in range(24) if i != 5
+    )
+    (id,) = objective.left_out
+    assert id == "q5"
+    assert objective.left_out[id].split(":")[0] == (
+        "too_long" if reasoning.startswith("far") else "special_token"
+    )
+    assert objective.diagnose()["left_out"] == objective.left_out
+
+
+def test_no_question_that_the_student_can_be_asked_is_one_error(make, start):
+    spec = make()
+    path = spec.rows.samples[0]
+    samples = read_rows([path], VideoSample)
+    path.unlink()
+    changed = [dataclasses.replace(s, question="<|im_end|>") for s in samples]
+    write_shard(path, changed, ["key"] * len(changed))
+    with pytest.raises(DataError, match="can be asked, found none"):
+        build_objective(spec.phases[-1], spec, Student.from_pretrained(start))

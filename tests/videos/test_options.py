@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from storm.config import LETTERS
 from storm.errors import DataError
 from storm.records import Rejected
-from storm.videos.questions.options import Options
 from storm.videos.questions.sources import QuestionFile
-from storm.videos.questions.values import BadEntry, comparable
+from storm.videos.questions.values import comparable
 
 ODD = r"""
 A B C D a b c d 0 1 2 3 Ａ A. (B) A._B B._right C:_up 1._one 1.5 A.M. 10:30 A_and_B both left Left
@@ -175,83 +174,6 @@ def test_plain_options_are_all_read(tmp_path: Path, label: str, write: Any, form
     assert (questions[0].options, questions[0].answer) == (tuple(texts), "C")
 
 
-def reading(options: Any, answer: str) -> str:
-    """The letter that is read, or the reason why none is."""
-    try:
-        return Options.read(options).answer(answer)
-    except BadEntry as error:
-        return error.reason
-
-
-@pytest.mark.parametrize(
-    ("options", "answer", "right"),
-    [
-        (["A. C", "B. A", "C. B"], "C", "C"),  # labels go before texts
-        (["A. C", "B. A", "C. B"], "C. B", "C"),
-        (["A. C", "B. A", "C. B"], "A. A", "ambiguous_answer"),
-        (["C", "A", "B"], "A", "ambiguous_answer"),
-        (["A", "B", "C"], "B", "B"),
-        (["C", "A", "B"], "A. C", "A"),
-        (["b", "a"], "b", "ambiguous_answer"),
-        (["left", "right"], "A. right", "ambiguous_answer"),
-        (["left", "right"], "A. up", "answer_not_an_option"),
-        (["left", "right"], "C", "answer_not_an_option"),
-        (["left", "right"], "A and B", "answer_not_an_option"),
-        (["left", "right"], "AB", "answer_not_an_option"),
-        (["left", "right"], "Ｂ", "B"),
-        (["left", "right"], "（Ｂ）", "B"),
-        (["left", "right"], "B. Right.", "B"),
-        (["left", "right"], "RIGHT", "B"),
-        (["left", "right"], "right\u200b", "B"),
-        (["left", "right"], "1", "answer_is_an_index"),
-        (["left", "right"], "0", "answer_is_an_index"),
-        (["left", "right"], "1.0", "answer_is_an_index"),
-        (["1", "2", "3"], "2", "B"),
-        (["1", "2", "3"], "2.0", "B"),
-        (["1. left", "2. right"], "2", "B"),
-        (["0. left", "1. right"], "1", "B"),
-        (["0) left", "1) right"], "1) right", "B"),
-        (["1. 2", "2. 1"], "2", "B"),
-        (["1.5", "2.5"], "2.5", "B"),
-        (["1:30", "2:30"], "2:30", "B"),
-        (["A. left", "right", "C. up"], "C", "C"),
-        (["left", "A. right"], "A", "ambiguous_answer"),
-        (["left", "A. right"], "A. right", "B"),
-        (["B. left", "A. right"], "A", "ambiguous_answer"),
-        (["B. Lee", "A. Ray"], "A. Ray", "B"),
-        (["A.M.", "B.C."], "B.C.", "B"),
-        (["A. left", "B. left"], "A", "duplicate_options"),
-        (["left", "left"], "A", "duplicate_options"),
-        (["left", " left "], "A", "duplicate_options"),
-        (["caf\u00e9", "cafe\u0301"], "A", "duplicate_options"),
-        (["10⁵", "105"], "105", "B"),
-        (["Left", "left"], "left", "B"),
-        (["Left", "left"], "LEFT", "ambiguous_answer"),
-        (["left.", "left"], "left", "B"),
-        ({"B": "right", "A": "left"}, "A", "A"),
-        ({"B": "right", "A": "left"}, "left", "A"),
-        ({"1": "right", "0": "left"}, "1", "B"),
-        ({"2": "right", "1": "left"}, "1", "A"),
-        ({"A": "left", "B": "right", "C": None}, "B", "B"),
-        ({"A": "left", "C": "right"}, "A", "bad_options"),
-        ({"x": "left", "y": "right"}, "A", "bad_options"),
-        ('{"A": "x", "A": "y"}', "A", "bad_options"),
-        (["left", None], "A", "bad_options"),
-        (["left", ""], "A", "bad_options"),
-        (["left", True], "A", "bad_options"),
-        (["left", float("nan")], "A", "bad_options"),
-        (["left", "\u200b"], "A", "bad_options"),
-        (["left"], "A", "bad_options"),
-        ("left", "A", "bad_options"),
-        ("left||right", "A", "bad_options"),
-        ("['left', 'right']", "A", "bad_options"),
-        ([str(n) for n in range(27)], "A", "bad_options"),
-    ],
-)
-def test_an_answer_is_right_or_refused(options: Any, answer: str, right: str) -> None:
-    assert reading(options, answer) == right
-
-
 def of_entries(
     tmp_path: Path, *entries: dict[str, Any] | str
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -287,6 +209,13 @@ def test_where_some_answers_count_options_no_number_is_a_text(tmp_path: Path) ->
         ({"answer": "B", "options": ["x", "y"], "answer_text": "x"}, "answers_differ"),
         ({"answer": "B", "options": ["x", "y"], "answer_idx": 0}, "answers_differ"),
         ({"answer": "x", "options": ["x", "y"], "correct_option": "B"}, "answers_differ"),
+        ({"answer": "x", "question": "What is <|video_pad|>?"}, "special_token"),
+        ({"answer": "A", "options": ["<|im_end|>", "y"]}, "special_token"),
+        ({"answer": "<|latent_pad|>"}, "special_token"),
+        ({"answer": "x", "question": "What\0?"}, "control_character"),
+        ({"answer": "A", "options": ["a\x1b[0m", "y"]}, "control_character"),
+        ({"answer": "x", "question": "\ud800"}, "no_question"),
+        ({"answer": "x", "question": "\u200b\u200b"}, "no_question"),
         ({"answer": float("nan")}, "no_answer"),
         ({"answer": True}, "no_answer"),
         ({"answer": ["A"], "options": ["x", "y"]}, "no_answer"),

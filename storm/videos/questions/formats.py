@@ -121,6 +121,8 @@ def _question(
     if id is None or id == "":
         content = json.dumps([path, asked, choices.texts])
         id = hashlib.sha256(content.encode()).hexdigest()[:16]
+    for text in (asked, *choices.texts, right):
+        _refuse_marks(text)
     letter = choices.answer(right) if choices.texts else right
     _refuse_other_answers(entry, choices, letter)
     return RawQuestion(
@@ -134,6 +136,23 @@ def _question(
         split=str(split).strip().lower() or None if split is not None else None,
         cluster="" if cluster is None else str(cluster).strip(),
     )
+
+
+_SPECIAL = re.compile(r"<\|[^\s|<>]{1,40}\|>")
+
+
+def _refuse_marks(text: str) -> None:
+    """Raise BadEntry if a text holds what no student can be asked.
+
+    Every supported family writes its special tokens like this; others show when they are tokenized.
+    """
+    if special := _SPECIAL.findall(text):
+        raise BadEntry("special_token", f"expected no special tokens, found {special}")
+    control = {c for c in text if unicodedata.category(c) == "Cc" and c not in "\t\n\r"}
+    if control:
+        raise BadEntry(
+            "control_character", f"expected no control characters, found {sorted(control)!r}"
+        )
 
 
 def _id(value: Any) -> str:
