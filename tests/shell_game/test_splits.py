@@ -10,6 +10,7 @@ import pytest
 from storm.config import SPLITS
 from storm.pipeline.assemble import assemble
 from storm.profiles import load
+from storm.profiles.loading import study_overrides
 from storm.shell_game.scene import color_cell
 from storm.shell_game.shipped_base import read_record, taught_by
 from storm.shell_game.videos import ShellVideos
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def worlds() -> dict[str, dict[str, dict[str, Any]]]:
     """Title of each stage that makes videos, `base` for those of the base: split: id: scene."""
-    stages = {s.title: s for s in assemble(load("shell")) if isinstance(s, ShellVideos)}
+    stages = {s.title: s for s in assemble(load("shell", study_overrides("shell"))) if isinstance(s, ShellVideos)}
     stages["base"] = taught_by(read_record())
     return {
         title: {split: stage.scenes(split) for split in SPLITS} for title, stage in stages.items()
@@ -34,7 +35,8 @@ def pooled(worlds: dict[str, Any], split: str) -> list[Any]:
 def test_each_stage_has_its_splits(worlds: dict[str, Any]) -> None:
     sizes = {t: {s: len(scenes) for s, scenes in w.items() if scenes} for t, w in worlds.items()}
     assert sizes["base"].keys() == {"base"}
-    assert sizes["videos"].keys() == {"train", "val", "test"}
+    for easier in ("", "/direct_2", "/direct_4"):
+        assert sizes[f"videos{easier}"].keys() == {"train", "val", "test"}
 
 
 def test_no_script_is_in_two_splits(worlds: dict[str, Any]) -> None:
