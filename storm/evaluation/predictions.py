@@ -20,7 +20,6 @@ from storm.features.encoder import load_student
 from storm.features.video_features import VideoFeaturesStage
 from storm.latent_targets.stage import LatentTargetsStage
 from storm.records import Checkpoint, Prediction, Rejected, VideoFeatures, VideoSample
-from storm.student.letters import judge
 from storm.student.modes import Mode
 from storm.student.reasoning import final_answer
 from storm.videos.stage import VideoStage
@@ -212,6 +211,8 @@ def _prediction(
     steps: int,
     said: str,
 ) -> Prediction:
+    from storm.student.letters import judge  # its patterns take long to compile
+
     predicted, correct = judge(said, sample.options, sample.answer)
     return Prediction(
         id=prediction_id(sample.id, intervention),

@@ -54,12 +54,12 @@ _STYLED = re.compile(
 
 def _one_of(words: Iterable[str]) -> str:
     """Return a pattern of any of the words; of an alphabet with spaces, as whole words."""
-    found: list[str] = []
+    ends: dict[tuple[str, str], list[str]] = {}
     for word in sorted(words, key=len, reverse=True):
-        text = re.escape(word).replace(r"\ ", r"\s+")
         before = rf"(?<![{_IN_WORD}])" if re.match(f"[{_IN_WORD}]", word) else ""
         after = rf"(?![{_IN_WORD}])" if re.search(f"[{_IN_WORD}]$", word) else ""
-        found.append(before + text + after)
+        ends.setdefault((before, after), []).append(re.escape(word).replace(r"\ ", r"\s+"))
+    found = [f"{before}(?:{'|'.join(group)}){after}" for (before, after), group in ends.items()]
     return f"(?:{'|'.join(found)})"
 
 

@@ -83,7 +83,8 @@ def test_a_student_with_another_k_takes_features_over(store: Store) -> None:
     eight = targets("keep_tokens=true")
     four = targets("keep_tokens=true", "student.latent.k=4")
     latents(eight, store)
-    execute(four.base, store, Runtime())
+    for stage in (four.base, four.thought_videos.prompts, four.thought_videos):
+        execute(stage, store, Runtime())
     assert four.base.fingerprint() != eight.base.fingerprint()
     assert four.features.recipe == eight.features.recipe
     assert list(four.features.items(store)) == list(eight.features.items(store))

@@ -21,7 +21,11 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def worlds() -> dict[str, dict[str, dict[str, Any]]]:
     """Title of each stage that makes videos, `base` for those of the base: split: id: scene."""
-    stages = {s.title: s for s in assemble(load("shell", study_overrides("shell"))) if isinstance(s, ShellVideos)}
+    stages = {
+        s.title: s
+        for s in assemble(load("shell", study_overrides("shell")))
+        if isinstance(s, ShellVideos)
+    }
     stages["base"] = taught_by(read_record())
     return {
         title: {split: stage.scenes(split) for split in SPLITS} for title, stage in stages.items()

@@ -18,7 +18,6 @@ from storm.benchmarks.types import (
 )
 from storm.config import LETTERS
 from storm.records import VideoSample
-from storm.student.letters import judge
 from storm.videos.questions.formats import Columns, by_columns
 from storm.videos.questions.rows import Entry
 from storm.videos.questions.sources import QuestionFile
@@ -34,6 +33,8 @@ def student_prompt(question: BenchmarkQuestion, pts_seconds: Sequence[float] | N
 def letter_or_text(question: BenchmarkQuestion, response: str) -> RuleResult:
     """Accept the right letter or text of the options, else the same text."""
     options = question.doc["options"]
+    from storm.student.letters import judge
+
     chosen, right = judge(response, options, question.answer)
     return RuleResult(chosen, float(right), bool(chosen if options else response))
 

@@ -22,7 +22,6 @@ from storm.benchmarks.types import (
     ScoredResponse,
     Scorer,
 )
-from storm.student.letters import judge
 from storm.videos.questions.values import BadEntry
 
 _HUBS = ("yale-nlp/MMVU", "lmms-lab/MMVU", "lmms-eval/MMVU")
@@ -77,6 +76,8 @@ def _strict(question: BenchmarkQuestion, response: str) -> RuleResult:
     if question.task == OPEN:
         return RuleResult("", None, None, JudgeRequest.of(question, response))
     options = [str(question.doc["choices"].get(letter, "")) for letter in _LETTERS]
+    from storm.student.letters import judge
+
     letter, right = judge(response, options, question.answer)
     return RuleResult(letter, float(right), bool(letter))
 
