@@ -18,6 +18,7 @@ from storm.artifacts.arrow import from_table, to_table
 from storm.config import SPLITS
 from storm.errors import DataError
 from storm.row_values import digest_of
+from storm.target_check.target_score import TargetScore
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAME = TEXT.filter(str.strip)
@@ -175,12 +176,18 @@ ROWS: dict[type, st.SearchStrategy[list[Any]]] = {
     ),
     records.Latency: several(latencies()),
     records.Score: several(scores()),
+    TargetScore: plain(
+        TargetScore,
+        **dict.fromkeys(["id", "question_id", "video_id", "cluster", "condition", "chosen"], TEXT),
+        correct=st.booleans(),
+        log_probability=FLOAT,
+    ),
 }
 
 
 def test_every_row_type_is_tested() -> None:
     found = {v for v in vars(records).values() if dataclasses.is_dataclass(v)}
-    assert found - {records.Rejected} == set(ROWS)
+    assert found - {records.Rejected} | {TargetScore} == set(ROWS)
 
 
 @pytest.mark.parametrize("row_type", ROWS, ids=lambda t: t.__name__)

@@ -23,7 +23,7 @@ class KeyframesStage(Stage[Keyframes]):
 
     Attributes:
         splits: Whose videos.
-        share: Of the training videos, chosen by their id.
+        share: Of the training and validation videos, chosen by their id.
     """
 
     name: ClassVar[str] = "keyframes"
@@ -39,7 +39,7 @@ class KeyframesStage(Stage[Keyframes]):
         """Return each video, keyed by its bytes and by its questions if they are read."""
         questions = self._questions(store)
         for video in videos_of(self.videos, store, *self.splits).values():
-            if video.split == "train" and _draw(video.video_id) >= self.share:
+            if video.split != "test" and _draw(video.video_id) >= self.share:
                 continue
             of_video = questions.get(video.video_id)
             digests = (digest(of_video),) if of_video else ()

@@ -96,7 +96,7 @@ class PipelineConfig(FrozenModel):
         keep_tokens: Whether to keep the tokens of thought videos, so that another pooling or K
             needs no encoding.
         option_orders: How many orders of its options a question is trained with.
-        thought_share: The share of the training questions that get a thought video.
+        thought_share: The share of the training and validation videos that get thought videos.
         target_splits: The splits whose questions get one; the intervention `oracle` needs `test`.
         interventions: Changes of the latents under which test questions are answered.
         benchmarks: What the student is evaluated on.
