@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from storm.errors import ChildFailed, StageFailed
+
+if TYPE_CHECKING:
+    import psutil
 
 Event = dict[str, Any]
 
@@ -175,6 +176,8 @@ class _Watchdog(threading.Thread):
 
 def _held_gb(pid: int) -> float:
     """Return the memory of a process and its descendants, without mapped and shared pages."""
+    import psutil
+
     total = 0
     for member in _descendants(pid, itself=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -184,6 +187,8 @@ def _held_gb(pid: int) -> float:
 
 
 def _descendants(pid: int, *, itself: bool = False) -> list[psutil.Process]:
+    import psutil
+
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         return [*([process] if itself else []), *process.children(recursive=True)]
